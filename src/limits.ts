@@ -37,3 +37,35 @@ export const BOLT11_CHARS = 7_092
 export const ACCEPT_BATCH = 256
 /** Conversation keys kept, 32 bytes each: a busy bot's regular customers. */
 export const CONVERSATION_KEYS = 4_096
+/** Longest `id` a program may give its request, characters; fixed by the JSON door. */
+export const REQUEST_ID_CHARS = 64
+/** Longest job id a customer sees, characters; fixed by the JSON door. */
+export const JOB_ID_CHARS = 40
+/** Longest model name, characters: what `MODELS` allows. */
+export const MODEL_NAME_CHARS = 100
+/** Most jobs one `jobs` reply lists; fixed by the JSON door, about 4 KiB of JSON. */
+export const JOBS_LISTED = 20
+/** Most bytes of one reply inside its rumor: 28,295 fit a frame of 64 KiB, with room for tags. */
+export const REPLY_BYTES = 20_000
+/** Longest result kept, characters: ten DMs. A backend that says more has run away. */
+export const RESULT_CHARS = 200_000
+/** Longest value of a single-letter tag we publish: strfry refuses events with a longer one. */
+export const TAG_VALUE_BYTES = 1_024
+/** Most tags read from an encrypted NIP-90 request: a model and some inputs need a dozen. */
+export const REQUEST_TAGS = 100
+/** Most bytes read from one chat answer: 50,000 output tokens at 300 bytes of SSE each, twice. */
+export const BACKEND_BODY_BYTES = 32 * 1024 * 1024
+/** Longest line of an event stream, characters: a server that sends its whole answer as one chunk. */
+export const SSE_LINE_CHARS = 2 * 1024 * 1024
+/** Most bytes of an error body read: enough for its code, and a page of HTML is cut short. */
+export const BACKEND_ERROR_BYTES = 16 * 1024
+/** Seconds to reach the database before a connection attempt counts as failed. */
+export const CONNECT_SECONDS = 10
+/** Longest statement, ms, lock waits included: ours take milliseconds, so a longer one is stuck. */
+export const STATEMENT_MS = 15_000
+/** Longest pause inside a transaction, ms: a forgotten one holds the pool's row and stops pruning. */
+export const IDLE_IN_TRANSACTION_MS = 15_000
+/** Times a transaction is tried when the server rolls it back over a race (40001, 40P01). */
+export const TRANSACTION_TRIES = 6
+/** First pause before such a repeat, ms, doubled each time with jitter: 5 to 160 ms. */
+export const TRANSACTION_PAUSE_MS = 5
