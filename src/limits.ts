@@ -69,3 +69,9 @@ export const IDLE_IN_TRANSACTION_MS = 15_000
 export const TRANSACTION_TRIES = 6
 /** First pause before such a repeat, ms, doubled each time with jitter: 5 to 160 ms. */
 export const TRANSACTION_PAUSE_MS = 5
+/** Most tags of one event read: a follow list of that length fills a whole frame. */
+export const EVENT_TAGS = 5_000
+/** Longest relay URL read from a stranger's list, characters: real ones are under 100. */
+export const RELAY_URL_CHARS = 256
+/** Jobs of one customer that are not over: above it requests are refused, so that one key cannot fill the queue. */
+export const OPEN_JOBS_PER_CUSTOMER = 100
