@@ -31,12 +31,15 @@ const MARGIN_PCT_MAX = 1_000
 
 /**
  * What is wrong with these rules, one sentence each in the words of the settings; empty when they
- * hold. Budgets need not grow with the tier: an operator may well give `new` keys nothing and
- * `trusted` ones more than `elite`.
+ * hold. Budgets need not grow with the tier. That of `new` is 0 and stays so, because a new key
+ * costs nothing to make: `decide` gates it whatever its budget, and a banned key has this tier.
  */
 export function checkMoneyRules(rules: MoneyRules): string[] {
   const problems: string[] = []
   for (const tier of tiers) checkAmount(`BUDGET_${tier.toUpperCase()}`, rules.budgets[tier])
+  if (rules.budgets.new > 0) {
+    problems.push(`BUDGET_NEW is ${rules.budgets.new}: it must be 0, a new key gets nothing free`)
+  }
   checkAmount('POOL_SEED_SATS', rules.poolSeedSats)
   checkPct('POOL_CREDIT_PCT', rules.poolCreditPct, 100)
   checkPct('POOL_DAILY_OUTFLOW_PCT', rules.poolDailyOutflowPct, 100)

@@ -21,7 +21,7 @@ test('the ends of each range hold', () => {
   expect(check({ earnedGrantRatio: 0, marginPct: 0 })).toEqual([])
   expect(check({ earnedGrantRatio: 1, marginPct: 100 })).toEqual([])
   expect(check({ earnedGrantRatio: 0.4, marginPct: 40 })).toEqual([])
-  expect(check({ budgets: { new: 9, established: 7, trusted: 5, elite: 0 } })).toEqual([])
+  expect(check({ budgets: { new: 0, established: 7, trusted: 5, elite: 0 } })).toEqual([])
 })
 
 test('a ratio above the margin is refused', () => {
@@ -52,6 +52,12 @@ test.each([-1, 1_001, 0.5, NaN])('a margin of %d is refused', (pct) => {
   expect(check({ marginPct: pct, earnedGrantRatio: 0 })).toContain(
     `MARGIN_PCT is ${pct}: it must be a whole number from 0 to 1000`,
   )
+})
+
+test('a budget for new keys is refused', () => {
+  expect(check({ budgets: { new: 1, established: 0, trusted: 0, elite: 0 } })).toEqual([
+    'BUDGET_NEW is 1: it must be 0, a new key gets nothing free',
+  ])
 })
 
 test('every amount is a whole number of sats, and every problem is told', () => {
