@@ -30,8 +30,11 @@ export interface Filter {
 export interface Keypair {
   /** x-only public key, 32 bytes (BIP-340). */
   readonly publicKey: Uint8Array
-  /** BIP-340 signature of a 32-byte message, 64 bytes. */
-  sign(message: Uint8Array): Uint8Array
+  /**
+   * BIP-340 signature of a 32-byte message, 64 bytes. `auxRand` (32 bytes) is fresh randomness unless
+   * given; only the official vectors give it.
+   */
+  sign(message: Uint8Array, auxRand?: Uint8Array): Uint8Array
   /** x coordinate of the shared point, 32 bytes, unhashed, as NIP-44 wants it. Throws on a key off the curve. */
   ecdhX(publicKey: Uint8Array): Uint8Array
 }
