@@ -75,3 +75,47 @@ export const EVENT_TAGS = 5_000
 export const RELAY_URL_CHARS = 256
 /** Jobs of one customer that are not over: above it requests are refused, so that one key cannot fill the queue. */
 export const OPEN_JOBS_PER_CUSTOMER = 100
+/**
+ * Largest frame the socket takes from a relay, 1 MiB. What lies between `RELAY_FRAME_BYTES` and this
+ * is dropped unread: an honest relay may store an event larger than we read, and closing the socket
+ * for it would let one stranger's event keep us off that relay for as long as it is stored.
+ */
+export const RELAY_SKIP_BYTES = 1024 * 1024
+/** What one relay may cost per second in units of a cheap refusal (25 us): a fifth of one core. */
+export const RELAY_BUDGET_PER_SECOND = 8_000
+/** Units a relay may spend at once: two seconds of its budget. */
+export const RELAY_BUDGET_BURST = 16_000
+/** Most bytes waiting in one relay's socket: a relay that reads nothing must not hold our memory. */
+export const RELAY_SEND_BYTES = 4 * 1024 * 1024
+/** Longest text of a relay (NOTICE, OK, CLOSED, challenge) kept, characters. */
+export const RELAY_TEXT_CHARS = 256
+/** Most bytes of a relay's information document read (NIP-11): real ones are under 8 KiB. */
+export const RELAY_INFO_BYTES = 64 * 1024
+/** Stored events asked for in one REQ: strfry's own ceiling, and a page of wraps is 2 MiB. */
+export const RELAY_PAGE_EVENTS = 500
+/** Most pages one backfill reads from a relay: two million events, above it a relay makes them up. */
+export const RELAY_PAGES = 4_096
+/** Events handed on and not yet committed before relays are read no further: 8 MiB of usual wraps. */
+export const FEED_PENDING_EVENTS = 2_000
+/** Customers whose relay lists are kept in memory, about 1 KiB each. */
+export const RELAY_LISTS_KEPT = 10_000
+/** Most payments booked in one transaction. */
+export const PAYMENT_BATCH = 128
+/** Most jobs settled in one transaction. */
+export const SETTLE_BATCH = 128
+/** Most invoices recorded in one transaction. */
+export const QUOTE_BATCH = 64
+/** Claims of a job that waits for its invoice before it is refused: about six minutes of LNbits being down. */
+export const QUOTE_TRIES = 10
+/** Claims of a job at work before it fails with a refund; crashes count, so a poisonous job ends. */
+export const WORK_TRIES = 4
+/** A job at work this long tells its customer so, once. */
+export const STILL_WORKING_SECONDS = 10
+/** Most characters a tokenizer reads, five times the longest request: above it bytes are counted as tokens. */
+export const TOKENIZED_CHARS = 100_000
+/** Most hashes asked for in one bulk question: LNbits answers 1,000 rows at most per request. */
+export const WATCHED_INVOICES = 10_000
+/** Most single looks of one pass of the payment watch, so that LNbits is left room for quotes. */
+export const LOOKS_PER_PASS = 50
+/** Pause before an expired invoice is looked at again while LNbits cannot be asked. */
+export const EXPIRY_RETRY_SECONDS = 5
