@@ -58,7 +58,12 @@ export interface Config {
   poolStatus: { mode: Settings['POOL_STATUS']; intervalSeconds: number }
   http: { host: string; port: number }
   logLevel: Settings['LOG_LEVEL']
-  lanes: { workSlots: number; workLeaseMs: number; deliveryLeaseMs: number; stopGraceMs: number }
+  lanes: {
+    workSlots: number
+    workLeaseSeconds: number
+    deliveryLeaseSeconds: number
+    stopGraceMs: number
+  }
   sandbox: { relayPort: number; lnbitsPort: number }
 }
 
@@ -260,8 +265,8 @@ function toConfig(settings: Settings, real: boolean): Config {
     logLevel: settings.LOG_LEVEL,
     lanes: {
       workSlots: settings.WORK_SLOTS,
-      workLeaseMs: settings.WORK_LEASE_SECONDS * 1000,
-      deliveryLeaseMs: settings.DELIVERY_LEASE_SECONDS * 1000,
+      workLeaseSeconds: settings.WORK_LEASE_SECONDS,
+      deliveryLeaseSeconds: settings.DELIVERY_LEASE_SECONDS,
       stopGraceMs: settings.STOP_GRACE_SECONDS * 1000,
     },
     sandbox: {

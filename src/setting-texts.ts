@@ -1,6 +1,6 @@
 import { bech32 } from '@scure/base'
 import { z } from 'zod'
-import { INVOICE_SATS } from './limits.ts'
+import { parseModelRate } from './money/model-rate.ts'
 import { secret } from './secret.ts'
 
 /*
@@ -123,45 +123,36 @@ function readJson(text: string): unknown {
   }
 }
 
-/** USD per million tokens, kept as decimal text: the price is computed with exact integers. */
+const name = z.string({ error: 'is missing or not a text' }).regex(/^[!-~]{1,100}$/, {
+  error: 'must be 1 to 100 visible characters without blanks',
+})
+/** Text, as the price is computed with exact integers; a JSON number is kept by its digits. */
 const usdPerMillion = z
   .union([z.number(), z.string()], { error: 'is missing or not an amount of USD' })
   .transform(String)
-  .refine((text) => DECIMAL.test(text), { error: 'is not an amount of USD such as 0.15' })
+const count = z.number({ error: 'is missing or not a number' })
 
-const modelName = z
-  .string({ error: 'is missing' })
-  .regex(/^[!-~]{1,100}$/, { error: 'must be 1 to 100 visible characters without blanks' })
-
-const wholeIn = (max: number) =>
-  z
-    .int({ error: 'is missing or not a whole number' })
-    .min(1, { error: 'is below 1' })
-    .max(max, {
-      error: `is above ${max}`,
-    })
-
-const unknownKey = (issue: { code?: string; keys?: unknown }) =>
+const entryError = (issue: { code?: string; keys?: unknown }) =>
   issue.code === 'unrecognized_keys'
     ? `has unknown keys: ${shown(String(issue.keys))}`
     : 'is not an object'
 
-const ratedModel = z.strictObject(
+const tokenModel = z.strictObject(
   {
-    name: modelName,
+    name,
     inputUsdPerMillion: usdPerMillion,
     outputUsdPerMillion: usdPerMillion,
-    maxOutputTokens: wholeIn(1_000_000),
+    maxOutputTokens: count,
   },
-  { error: unknownKey },
+  { error: entryError },
 )
 const flatModel = z.strictObject(
-  { name: modelName, satsPerRequest: wholeIn(INVOICE_SATS) },
-  { error: unknownKey },
+  { name, satsPerRequest: count, maxOutputTokens: count.optional() },
+  { error: entryError },
 )
 
 /** One entry of `MODELS`: priced by tokens, or flat for each request. */
-export type Model = z.infer<typeof ratedModel> | z.infer<typeof flatModel>
+export type Model = z.infer<typeof tokenModel> | z.infer<typeof flatModel>
 
 const MODELS_RULE =
   'a JSON list of {"name","inputUsdPerMillion","outputUsdPerMillion","maxOutputTokens"}' +
@@ -169,22 +160,27 @@ const MODELS_RULE =
 
 export const models = z.string().transform((text, context): Model[] => {
   const complain = (message: string) => context.addIssue({ code: 'custom', message })
-  const entries = readJson(text)
-  if (!Array.isArray(entries) || entries.length === 0) complain(`is not ${MODELS_RULE}`)
+  const entries = z.array(z.unknown()).min(1).safeParse(readJson(text))
+  if (!entries.success) complain(`is not ${MODELS_RULE}`)
   const found: Model[] = []
-  for (const [index, entry] of Array.isArray(entries) ? entries.entries() : []) {
-    const flat = typeof entry === 'object' && entry !== null && 'satsPerRequest' in entry
-    const parsed = flat ? flatModel.safeParse(entry) : ratedModel.safeParse(entry)
-    if (parsed.success) found.push(parsed.data)
-    for (const { path, message } of parsed.error?.issues ?? []) {
-      complain(`entry ${index + 1}: ${[...path, message].join(' ')}`)
-    }
+  for (const [index, entry] of (entries.data ?? []).entries()) {
+    const model = readModel(entry)
+    if ('problems' in model) for (const it of model.problems) complain(`entry ${index + 1}: ${it}`)
+    else if (!found.some((other) => other.name === model.name)) found.push(model)
+    else complain(`has two entries named ${shown(model.name)}`)
   }
-  const names = found.map(({ name }) => name)
-  const twice = names.find((name, index) => names.indexOf(name) < index)
-  if (twice) complain(`has two entries named ${shown(twice)}`)
   return found
 })
+
+function readModel(entry: unknown): Model | { problems: string[] } {
+  const flat = typeof entry === 'object' && entry !== null && 'satsPerRequest' in entry
+  const shape = flat ? flatModel.safeParse(entry) : tokenModel.safeParse(entry)
+  if (!shape.success) {
+    return { problems: shape.error.issues.map(({ path, message }) => [...path, message].join(' ')) }
+  }
+  const rate = parseModelRate(shape.data)
+  return 'problem' in rate ? { problems: [masked(rate.problem)] } : shape.data
+}
 
 export const apiKey = hidden('a key: 8 to 512 visible characters without blanks', (text) =>
   /^[!-~]{8,512}$/.test(text) ? secret(text) : undefined,
@@ -195,8 +191,11 @@ export const apiKey = hidden('a key: 8 to 512 visible characters without blanks'
  * run of characters long enough to be a key that was pasted into the wrong line.
  */
 export function shown(text: string): string {
-  const safe = text
-    .replaceAll(/\/\/[^/\s]*@/g, '//[kept out]@')
-    .replaceAll(/[^\s,;:/@.=?&"'[\]{}()]{20,}/g, '[kept out]')
+  const safe = masked(text)
   return JSON.stringify(safe.length > 80 ? `${safe.slice(0, 80)}…` : safe)
 }
+
+const masked = (text: string): string =>
+  text
+    .replaceAll(/\/\/[^/\s]*@/g, '//[kept out]@')
+    .replaceAll(/[^\s,;:/@.=?&"'[\]{}()]{20,}/g, '[kept out]')

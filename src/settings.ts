@@ -22,8 +22,8 @@ import {
 
 /*
  * The environment as a schema: every setting with its rule, its default and its meaning, in the
- * order of the table in README.md, which a test compares with this file. What one setting demands of
- * another is in config.ts.
+ * order of the table in README.md, which a test compares with this file. What one setting demands
+ * of another is in config.ts.
  */
 
 /** What the README says about a setting. An empty default means: unset. */

@@ -4,6 +4,8 @@ import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { configProblemText, readConfig, settingsTable } from '../../src/config.ts'
+import { parseModelRate } from '../../src/money/model-rate.ts'
+import { estimateRequestCost } from '../../src/money/pricing.ts'
 import { environment } from '../../src/settings.ts'
 
 const HEX = 'a'.repeat(64)
@@ -201,8 +203,9 @@ describe('values', () => {
     ['["a"]', 'entry 1: is not an object'],
     ['[{"name":"a"}]', 'entry 1: inputUsdPerMillion is missing'],
     ['[{"name":"a b","satsPerRequest":1}]', 'entry 1: name must be 1 to 100 visible characters'],
-    ['[{"name":"a","satsPerRequest":0}]', 'entry 1: satsPerRequest is below 1'],
-    ['[{"name":"a","satsPerRequest":1.5}]', 'entry 1: satsPerRequest is missing or not a whole'],
+    ['[{"name":"a","satsPerRequest":0}]', 'entry 1: satsPerRequest is 0: it must be a whole'],
+    ['[{"name":"a","satsPerRequest":1.5}]', 'entry 1: satsPerRequest is 1.5: it must be a whole'],
+    ['[{"name":"a","satsPerRequest":1,"maxOutputTokens":0}]', 'entry 1: maxOutputTokens is 0'],
     ['[{"name":"a","satsPerRequest":1,"tokens":5}]', 'entry 1: has unknown keys: "tokens"'],
     [
       '[{"name":"a","satsPerRequest":1},{"name":"a","satsPerRequest":2}]',
@@ -210,7 +213,7 @@ describe('values', () => {
     ],
     [
       '[{"name":"a","inputUsdPerMillion":1e-7,"outputUsdPerMillion":-1,"maxOutputTokens":1}]',
-      'entry 1: inputUsdPerMillion is not an amount of USD',
+      'entry 1: inputUsdPerMillion is 1e-7: it must be a decimal',
     ],
   ])('MODELS=%s is refused with the entry and the rule', (text, part) => {
     const [problem] = problemsOf({ ...real, MODELS: text })
@@ -245,17 +248,12 @@ describe('values', () => {
     expect(settingsWithProblems(env)).toEqual(settings)
   })
 
-  test('an echo of one line costs between 20 and 60 sats in the sandbox at 100,000 USD', () => {
+  test('an echo of one line is quoted 43 sats in the sandbox at 100,000 USD', () => {
     const [model] = configOf({}).models
-    if (!model || !('maxOutputTokens' in model))
-      throw new Error('the echo model has no token rates')
-    const inputTokens = 15
-    const usd =
-      inputTokens * Number(model.inputUsdPerMillion) +
-      model.maxOutputTokens * Number(model.outputUsdPerMillion)
-    const sats = (usd / 1e6) * 1.4 * 1000
-    expect(sats).toBeGreaterThan(20)
-    expect(sats).toBeLessThan(60)
+    const priced = model && parseModelRate(model)
+    if (!priced || 'problem' in priced) throw new Error('the echo model has no price')
+    const line = { inputTokens: 15, model: priced, usdPerBtc: '100000', marginPct: 40 }
+    expect(estimateRequestCost(line)).toMatchObject({ estimatedSats: 43 })
   })
 
   test('the configuration cannot be changed after it was read', () => {
@@ -294,7 +292,14 @@ describe('secrets', () => {
         'sk-proj-Canary0123456789abcdef',
         `npub1${'7'.repeat(58)}`,
       ]
-      const texts = canaries.flatMap((key) => [key, `x://bot:${key}@h`, `["${key}"`, `a=${key},b`])
+      const rates = (key: string) => {
+        const entry = { name: 'a', inputUsdPerMillion: key, outputUsdPerMillion: 1 }
+        return JSON.stringify([{ ...entry, maxOutputTokens: 1 }])
+      }
+      const texts = canaries.flatMap((key) => [
+        ...[key, `x://bot:${key}@h`, `["${key}"`, `a=${key},b`],
+        ...[`[{"name":"a","${key}":1}]`, rates(key)],
+      ])
       for (const text of texts) {
         const message = configProblemText(problemsOf({ ...real, [name]: text }))
         for (const key of canaries) expect(message).not.toContain(key.slice(0, 20))
