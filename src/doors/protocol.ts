@@ -3,7 +3,7 @@ import { JOB_ID_CHARS, JOBS_LISTED, REQUEST_ID_CHARS } from '../limits.ts'
 import { tiers } from '../money/tiers.ts'
 
 /*
- * The JSON door as schemas: what a program may say by DM and what it hears. docs/protocol.md carries
+ * The JSON door as schemas: what a program may say by DM and what it hears. docs/protocol.md has
  * the same tables for people who write clients, and a test keeps the two equal. Fields are added,
  * never renamed or removed, and `protocolVersion` stays 1 as long as that holds.
  */
@@ -220,7 +220,7 @@ const whyReply = reply('why', {
   terms: z.object({
     /** Budget of the tier less what was absorbed today. */
     budgetLeftSats: sats,
-    /** Ratio × net paid in 90 days less grants in 90 days; absent for a tier that was not earned. */
+    /** Ratio × net paid less grants, both of 90 days; absent for a tier that was not earned. */
     ratioLeftSats: sats.optional(),
     poolSats: sats,
     /** What may still leave the pool today. */

@@ -4,8 +4,8 @@ import { REPLY_BYTES } from '../limits.ts'
 export type Measure = (text: string) => number
 
 /**
- * Bytes of `text` as a JSON string: that is how a DM's text lies inside its rumor, where a line break
- * or a quote takes two bytes and a letter beyond ASCII two to four.
+ * Bytes of `text` as a JSON string: that is how a DM's text lies inside its rumor, where a line
+ * break or a quote takes two bytes and a letter beyond ASCII two to four.
  */
 export const jsonBytes: Measure = (text) => Buffer.byteLength(JSON.stringify(text), 'utf8')
 
@@ -16,10 +16,10 @@ const BREAKS = ['\n\n', '\n', '. ', ' ']
 const CLUSTER_CHARS = 64
 
 /**
- * Cuts `text` into pieces of at most `maxBytes` each by `measure`; joined they are `text` again. Cuts
- * lie after a paragraph, a line, a sentence or a word where one ends in the last half of a piece, and
- * never inside a character. One character larger than `maxBytes` still makes a piece of its own, so
- * that there is always progress; an empty text is one empty piece.
+ * Cuts `text` into pieces of at most `maxBytes` each by `measure`; joined they are `text` again.
+ * Cuts lie after a paragraph, a line, a sentence or a word where one ends in the last half of a
+ * piece, and never inside a character. One character larger than `maxBytes` still makes a piece of
+ * its own, so that there is always progress; an empty text is one empty piece.
  */
 export function splitText(
   text: string,
@@ -60,7 +60,7 @@ function niceBreak(text: string, start: number, end: number): number | undefined
   return undefined
 }
 
-/** The last place at or before `end` between two characters as readers see them, else between code points. */
+/** The last place up to `end` between two characters as readers see them, else two code points. */
 function characterBreak(text: string, start: number, end: number): number {
   const from = Math.max(start, end - CLUSTER_CHARS)
   const window = text.slice(from, end + CLUSTER_CHARS)

@@ -20,7 +20,7 @@ interface Schema {
   items?: Schema
 }
 
-/** The fields of a schema, `type` left out; a field that only some variants have is not `always`. */
+/** The fields of a schema without `type`; one that only some variants have is not `always`. */
 export function fieldRows(schema: z.ZodType, io: 'input' | 'output'): FieldRow[] {
   const json = z.toJSONSchema(schema, { io }) as Schema
   const variants = json.oneOf ?? json.anyOf ?? [json]

@@ -24,7 +24,7 @@ describe('splitText', () => {
     )
   })
 
-  test('cuts after a paragraph before a line, a line before a sentence, a sentence before a word', () => {
+  test('cuts rather after a paragraph than a line, a sentence, a word', () => {
     expect(splitText('aaaa bbbb c\n\nd\ne. ffff gggg', 20, utf8)[0]).toBe('aaaa bbbb c\n\n')
     expect(splitText('aaaa bbbb cc\ndd. ee ffff gggg', 20, utf8)[0]).toBe('aaaa bbbb cc\n')
     expect(splitText('aaaa bbbb cc. dd ee ffff gggg', 20, utf8)[0]).toBe('aaaa bbbb cc. ')
