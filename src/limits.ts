@@ -119,3 +119,19 @@ export const WATCHED_INVOICES = 10_000
 export const LOOKS_PER_PASS = 50
 /** Pause before an expired invoice is looked at again while LNbits cannot be asked. */
 export const EXPIRY_RETRY_SECONDS = 5
+/** How long the database may take for an answer beyond the statement time-out, ms, before we hang up. */
+export const ANSWER_GRACE_MS = 5_000
+/** Age at which a database connection is replaced, ms: after a failover its name may lead elsewhere. */
+export const CONNECTION_LIFE_MS = 45 * 60_000
+/** Pause before listening for wakes again, ms: a wake is a hint, lanes also keep their own timer. */
+export const LISTEN_PAUSE_MS = 1_000
+/** Most answers stored in one transaction. */
+export const ANSWER_BATCH = 128
+/** Largest request head of the operator's port: monitors and browsers on loopback send below 2 KiB. */
+export const HTTP_HEADER_BYTES = 8 * 1024
+/** Longest time one request head may take to arrive, and an idle connection may stay, milliseconds. */
+export const HTTP_REQUEST_MS = 5_000
+/** Longest time an answer may ask the database, milliseconds: past it, not ready is the answer. */
+export const HTTP_ANSWER_MS = 3_000
+/** Connections to the operator's port: a few monitors and open status pages. */
+export const HTTP_CONNECTIONS = 64

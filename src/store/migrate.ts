@@ -73,7 +73,7 @@ async function readMigrations(dir: string): Promise<Migration[]> {
 
 /** `create table if not exists` still fails when two run at once, so they take turns. */
 async function createVersionTable(sql: Sql): Promise<void> {
-  await sql.begin(async (tx) => {
+  await sql.begin('write', async (tx) => {
     await tx`select pg_advisory_xact_lock(hashtext('schema_migrations'))`
     await tx`
       create table if not exists schema_migrations (
@@ -113,7 +113,7 @@ async function compareWithApplied(sql: Sql, migrations: readonly Migration[]): P
 /** Whether this call applied it; false when another process had. */
 async function apply(sql: Sql, { version, name, text, sha256 }: Migration): Promise<boolean> {
   try {
-    const { done } = await sql.begin(async (tx) => {
+    return await sql.begin('write', async (tx) => {
       // A large table takes longer than any statement of a running daemon may.
       await tx`set local statement_timeout = 0`
       const claimed = await tx`
@@ -121,11 +121,10 @@ async function apply(sql: Sql, { version, name, text, sha256 }: Migration): Prom
         values (${version}, ${name}, ${sha256})
         on conflict (version) do nothing
         returning version`
-      if (claimed.length === 0) return { done: false }
+      if (claimed.length === 0) return false
       await tx.unsafe(text)
-      return { done: true }
+      return true
     })
-    return done
   } catch (error) {
     if (isConnectionLoss(error)) throw error
     const why = error instanceof Error ? error.message : String(error)
