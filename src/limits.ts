@@ -127,9 +127,9 @@ export const CONNECTION_LIFE_MS = 45 * 60_000
 export const LISTEN_PAUSE_MS = 1_000
 /** Most answers stored in one transaction. */
 export const ANSWER_BATCH = 128
-/** Largest request head of the operator's port: monitors and browsers on loopback send below 2 KiB. */
+/** Largest request head of the operator's port: monitors and browsers send below 2 KiB. */
 export const HTTP_HEADER_BYTES = 8 * 1024
-/** Longest time one request head may take to arrive, and an idle connection may stay, milliseconds. */
+/** Longest time a request head may take to arrive, and an idle connection may stay, ms. */
 export const HTTP_REQUEST_MS = 5_000
 /** Longest time an answer may ask the database, milliseconds: past it, not ready is the answer. */
 export const HTTP_ANSWER_MS = 3_000
