@@ -74,7 +74,8 @@ export function readJobRequest(
   return { ok: true, request, encrypted, ...(model ? { model } : {}), ...wishes(tags, event.tags) }
 }
 
-function encryptionOf(event: NostrEvent | Rumor): Encrypted {
+/** How a request is hidden: NIP-04 shows itself by its `?iv=`. */
+export function encryptionOf(event: NostrEvent | Rumor): Encrypted {
   if (!event.tags.some(([name]) => name === 'encrypted')) return false
   return event.content.includes('?iv=') ? 'nip04' : 'nip44'
 }
@@ -101,7 +102,7 @@ const isTags = (value: unknown): value is string[][] =>
   value.length <= REQUEST_TAGS &&
   value.every((tag) => Array.isArray(tag) && tag.every((cell) => typeof cell === 'string'))
 
-/** A parameter in either spelling: the NIP writes `max_tokens` in its text, `top-k` in an example. */
+/** A parameter in either spelling: the NIP itself writes `max_tokens` and `top-k`. */
 function param(tags: string[][], name: string): string | undefined {
   const found = tags.find(
     ([kind, key = '']) => kind === 'param' && key.toLowerCase().replaceAll('-', '_') === name,
