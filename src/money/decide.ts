@@ -77,29 +77,30 @@ function closedBy({ terms }: Room): DecisionReason {
 
 /**
  * The discount an invoice may promise, sats. Zero when the key has an open discounted invoice, and
- * never so much that all open promises together pass the pool, or what the breaker lets out today
- * where the caller gives it: the operator's exposure to a pool drained between promise and payment
- * is Σ open promises. Read under the pool's row lock, when the invoice is made and not when it is
- * estimated. At least 1 sat is left to ask for.
+ * never so much that all open promises together pass the pool or what the breaker lets out today:
+ * the operator's exposure to a pool emptied between promise and payment is Σ open promises. Without
+ * the breaker, keys that pay their promises together get a whole pool a day from the operator. Read
+ * under the pool's row lock, when the invoice is made and not when it is estimated. At least 1 sat
+ * is left to ask for.
  */
 export function boundPromise({
   absorbSats,
   estimateSats,
   poolSats,
+  breakerSats,
   openPromisesSats,
   hasOpenDiscount,
-  breakerSats = poolSats,
 }: {
   absorbSats: number
   estimateSats: number
   poolSats: number
+  /** What is left of the day's breaker: `room(…).terms.breakerSats`. */
+  breakerSats: number
   /** Σ promises of all keys' open invoices. */
   openPromisesSats: number
   hasOpenDiscount: boolean
-  /** What is left of the day's breaker. Without it promises are bound by the pool alone. */
-  breakerSats?: number | undefined
 }): number {
-  const amounts = [absorbSats, estimateSats, poolSats, openPromisesSats, breakerSats]
+  const amounts = [absorbSats, estimateSats, poolSats, breakerSats, openPromisesSats]
   if (hasOpenDiscount || !amounts.every(isSats)) return 0
   const unpromisedSats = Math.min(poolSats, breakerSats) - openPromisesSats
   return Math.max(0, Math.min(absorbSats, estimateSats - 1, unpromisedSats))

@@ -6,9 +6,9 @@ export interface RoomInput {
   /** Taken by this key today (UTC): settled grants and reservations that are still open. */
   absorbedTodaySats: number
   /**
-   * For an earned tier only; leave it out for a granted one. Net paid and grants are summed over
-   * the same 90 days: a longer window for what was paid would let a key spend it twice. Grants
-   * include open reservations and the shortfalls of this key's kept promises.
+   * For an earned tier only; leave it out for a granted one. Net paid and grants (open reservations
+   * included) are summed over the same 90 days: a longer window for what was paid would let a key
+   * spend it twice.
    */
   ratio?:
     | { netPaidSats90: number; grantsSats90: number; earnedGrantRatio: number }
@@ -25,6 +25,12 @@ export interface RoomInput {
    * cannot spend the same room once as free work and once by paying the discounted invoice.
    */
   ownPromiseSats?: number | undefined
+  /**
+   * What the operator paid for this key's promises when the pool did not reach: today, and in the
+   * 90 days of the ratio. It counts like a grant. Otherwise keys that empty the pool for each other
+   * between promise and payment get the ratio over and over at the operator's cost.
+   */
+  shortfalls?: { todaySats: number; sats90: number } | undefined
 }
 
 /** What is left of each term, sats, never negative; `ratioSats` is null where the ratio does not bind. */
@@ -47,12 +53,16 @@ export interface Room {
  * gives nothing away.
  */
 export function room(input: RoomInput): Room {
-  const own = input.ownPromiseSats ?? 0
-  const { breaker, ratio } = input
+  const { breaker, ratio, ownPromiseSats = 0, shortfalls } = input
   const terms: RoomTerms = {
-    budgetSats: left(input.budgetSats, input.absorbedTodaySats, own),
-    ratioSats: ratio ? ratioLeft(ratio, own) : null,
-    poolSats: left(input.poolSats, 0, 0),
+    budgetSats: left(
+      input.budgetSats,
+      input.absorbedTodaySats,
+      ownPromiseSats,
+      shortfalls?.todaySats ?? 0,
+    ),
+    ratioSats: ratio ? ratioLeft(ratio, ownPromiseSats, shortfalls?.sats90 ?? 0) : null,
+    poolSats: left(input.poolSats, 0, 0, 0),
     breakerSats: breakerLeft(breaker),
   }
   return {
@@ -66,18 +76,22 @@ export function room(input: RoomInput): Room {
   }
 }
 
-function ratioLeft(ratio: NonNullable<RoomInput['ratio']>, own: number): number {
-  const { netPaidSats90, grantsSats90, earnedGrantRatio } = ratio
+function ratioLeft(
+  { netPaidSats90, grantsSats90, earnedGrantRatio }: NonNullable<RoomInput['ratio']>,
+  ownPromiseSats: number,
+  shortfallSats: number,
+): number {
   if (!isSats(netPaidSats90) || !(earnedGrantRatio >= 0 && earnedGrantRatio <= 1)) return 0
-  return left(floorRatio(netPaidSats90, earnedGrantRatio), grantsSats90, own)
+  const capSats = floorRatio(netPaidSats90, earnedGrantRatio)
+  return left(capSats, grantsSats90, ownPromiseSats, shortfallSats)
 }
 
 function breakerLeft({ openingSats, outflowPct, usedSats }: RoomInput['breaker']): number {
   if (!isSats(openingSats) || !(outflowPct >= 0 && outflowPct <= 100)) return 0
-  return left(floorPct(openingSats, outflowPct), usedSats, 0)
+  return left(floorPct(openingSats, outflowPct), usedSats, 0, 0)
 }
 
-function left(capSats: number, takenSats: number, ownSats: number): number {
-  if (!isSats(capSats) || !isSats(takenSats) || !isSats(ownSats)) return 0
-  return Math.max(0, capSats - takenSats - ownSats)
+function left(capSats: number, takenSats: number, promisedSats: number, shortSats: number): number {
+  const sound = isSats(capSats) && isSats(takenSats) && isSats(promisedSats) && isSats(shortSats)
+  return sound ? Math.max(0, capSats - takenSats - promisedSats - shortSats) : 0
 }

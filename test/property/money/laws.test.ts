@@ -41,6 +41,7 @@ const roomInput = (amount: fc.Arbitrary<number>, part: fc.Arbitrary<number>) =>
       usedSats: amount,
     }),
     ownPromiseSats: fc.option(amount, { nil: undefined }),
+    shortfalls: fc.option(fc.record({ todaySats: amount, sats90: amount }), { nil: undefined }),
   })
 const soundRoom = roomInput(sats, ratio)
 const anyRoom = fc.oneof(soundRoom, roomInput(anyNumber, anyNumber))
@@ -153,8 +154,9 @@ describe('room', () => {
       fc.property(soundRoom, (input) => {
         const { roomSats } = room(input)
         if (roomSats === 0) return
-        const { ratio: earned, breaker, ownPromiseSats = 0 } = input
-        const taken = input.absorbedTodaySats + ownPromiseSats + roomSats
+        const { ratio: earned, breaker, ownPromiseSats = 0, shortfalls } = input
+        const today = ownPromiseSats + (shortfalls?.todaySats ?? 0)
+        const taken = input.absorbedTodaySats + today + roomSats
         expect(taken).toBeLessThanOrEqual(input.budgetSats)
         expect(roomSats).toBeLessThanOrEqual(input.poolSats)
         const outflow = BigInt(breaker.usedSats + roomSats) * 100n
@@ -162,7 +164,8 @@ describe('room', () => {
           BigInt(breaker.openingSats) * BigInt(breaker.outflowPct),
         )
         if (!earned) return
-        const granted = BigInt(earned.grantsSats90 + ownPromiseSats + roomSats) * 1_000_000n
+        const sats90 = ownPromiseSats + (shortfalls?.sats90 ?? 0)
+        const granted = BigInt(earned.grantsSats90 + sats90 + roomSats) * 1_000_000n
         const parts = BigInt(Math.round(earned.earnedGrantRatio * 1e6))
         expect(granted).toBeLessThanOrEqual(BigInt(earned.netPaidSats90) * parts)
       }),
@@ -235,29 +238,22 @@ describe('promises', () => {
       hasOpenDiscount: fc.boolean(),
     })
     holds(
-      fc.property(
-        sats,
-        fc.option(sats, { nil: undefined }),
-        fc.array(invoice),
-        (pool, breaker, all) => {
-          let openPromisesSats = 0
-          for (const one of all) {
-            const promised = boundPromise({
-              ...one,
-              poolSats: pool,
-              openPromisesSats,
-              breakerSats: breaker,
-            })
-            expect(promised).toBeLessThanOrEqual(one.absorbSats)
-            expect(one.estimateSats - promised).toBeGreaterThanOrEqual(
-              Math.min(1, one.estimateSats),
-            )
-            if (one.hasOpenDiscount) expect(promised).toBe(0)
-            openPromisesSats += promised
-            expect(openPromisesSats).toBeLessThanOrEqual(Math.min(pool, breaker ?? pool))
-          }
-        },
-      ),
+      fc.property(sats, sats, fc.array(invoice), (pool, breaker, all) => {
+        let openPromisesSats = 0
+        for (const one of all) {
+          const promised = boundPromise({
+            ...one,
+            poolSats: pool,
+            openPromisesSats,
+            breakerSats: breaker,
+          })
+          expect(promised).toBeLessThanOrEqual(one.absorbSats)
+          expect(one.estimateSats - promised).toBeGreaterThanOrEqual(Math.min(1, one.estimateSats))
+          if (one.hasOpenDiscount) expect(promised).toBe(0)
+          openPromisesSats += promised
+          expect(openPromisesSats).toBeLessThanOrEqual(Math.min(pool, breaker))
+        }
+      }),
     )
   })
 

@@ -91,6 +91,7 @@ const promiseOf = (part: Partial<Parameters<typeof boundPromise>[0]>) =>
     absorbSats: 200,
     estimateSats: 1_000,
     poolSats: 10_000,
+    breakerSats: 10_000,
     openPromisesSats: 0,
     hasOpenDiscount: false,
     ...part,
@@ -105,7 +106,7 @@ test('an invoice promises what was decided while the pool covers all open promis
   expect(promiseOf({ poolSats: 0 })).toBe(0)
 })
 
-test('the breaker bounds open promises where it is given', () => {
+test('all open promises together stay within what the breaker lets out today', () => {
   expect(promiseOf({ breakerSats: 1_000, openPromisesSats: 900 })).toBe(100)
   expect(promiseOf({ breakerSats: 0 })).toBe(0)
   expect(promiseOf({ breakerSats: 20_000, openPromisesSats: 9_900 })).toBe(100)
@@ -122,10 +123,14 @@ test('an invoice always asks for at least one sat', () => {
 })
 
 test.each([NaN, -1, 0.5, Infinity])('a promise made of %d is none', (bad) => {
-  for (const name of ['absorbSats', 'estimateSats', 'poolSats', 'openPromisesSats'] as const) {
-    expect(promiseOf({ [name]: bad })).toBe(0)
-  }
-  expect(promiseOf({ breakerSats: bad })).toBe(0)
+  const names = [
+    'absorbSats',
+    'estimateSats',
+    'poolSats',
+    'breakerSats',
+    'openPromisesSats',
+  ] as const
+  for (const name of names) expect(promiseOf({ [name]: bad })).toBe(0)
   expect(reserveNow({ promisedSats: bad, room: roomOf() })).toBe(0)
   expect(reserveNow({ promisedSats: 5, room: { roomSats: bad, terms: open } })).toBe(0)
 })

@@ -52,12 +52,25 @@ test('an own open promise counts against budget and ratio, not against pool and 
   expect(roomOf({ ownPromiseSats: 1_001 }).roomSats).toBe(0)
 })
 
+test("the operator's shortfall for a key counts like a grant to it", () => {
+  expect(roomOf({ shortfalls: { todaySats: 100, sats90: 24_500 } })).toEqual({
+    roomSats: 500,
+    terms: { budgetSats: 900, ratioSats: 500, poolSats: 10_000, breakerSats: 10_000 },
+  })
+  const granted = roomOf({ ratio: null, shortfalls: { todaySats: 400, sats90: 99_999 } })
+  expect(granted.terms).toMatchObject({ budgetSats: 600, ratioSats: null })
+  expect(roomOf({ shortfalls: { todaySats: 1_001, sats90: 0 } }).roomSats).toBe(0)
+})
+
 describe('a number that is no amount of sats closes its term', () => {
   test.each([NaN, -1, 0.5, Infinity, -Infinity, 21e14 + 1])('%d', (bad) => {
     expect(roomOf({ budgetSats: bad }).terms.budgetSats).toBe(0)
     expect(roomOf({ absorbedTodaySats: bad }).terms.budgetSats).toBe(0)
     expect(roomOf({ poolSats: bad }).terms.poolSats).toBe(0)
     expect(roomOf({ ownPromiseSats: bad }).terms).toMatchObject({ budgetSats: 0, ratioSats: 0 })
+    const short = { todaySats: 0, sats90: 0 }
+    expect(roomOf({ shortfalls: { ...short, todaySats: bad } }).terms.budgetSats).toBe(0)
+    expect(roomOf({ shortfalls: { ...short, sats90: bad } }).terms.ratioSats).toBe(0)
     const ratio = { netPaidSats90: 100_000, grantsSats90: 0, earnedGrantRatio: 0.25 }
     expect(roomOf({ ratio: { ...ratio, netPaidSats90: bad } }).terms.ratioSats).toBe(0)
     expect(roomOf({ ratio: { ...ratio, grantsSats90: bad } }).terms.ratioSats).toBe(0)
