@@ -135,3 +135,17 @@ export const HTTP_REQUEST_MS = 5_000
 export const HTTP_ANSWER_MS = 3_000
 /** Connections to the operator's port: a few monitors and open status pages. */
 export const HTTP_CONNECTIONS = 64
+/** Most calls to LNbits that wait for a slot, of one priority: at 25 creates a second it is over a minute. */
+export const LNBITS_WAITING = 2_000
+/** Largest answer of LNbits read, 8 MiB: a page of 1,000 rows is 1.6 MB. */
+export const LNBITS_ANSWER_BYTES = 8 * 1024 * 1024
+/** Hashes asked for in one list: their URL stays below the 8 KiB that proxies allow. */
+export const LNBITS_HASHES = 100
+/** Most replies stored or settled in one transaction. */
+export const OUTBOX_BATCH = 128
+/** Longest pause between two tries of a reply, seconds. */
+export const OUTBOX_RETRY_MAX_SECONDS = 600
+/** Most bits of proof of work done for a relay (NIP-13): 20 take seconds of one core, 24 a minute. */
+export const POW_BITS = 20
+/** Longest one proof of work may take, a minute: twenty times the mean of 20 bits on a slow core. */
+export const POW_MS = 60_000

@@ -170,17 +170,35 @@ export function makeRumor(pubkey: string, template: EventTemplate): Rumor {
   return { id: eventId(unsigned), ...unsigned }
 }
 
+export interface WrapRequest {
+  identity: Identity
+  rumor: Rumor
+  /** Who is to read it, hex. */
+  to: string
+  nowSeconds: number
+  /** Unix seconds; goes on seal and wrap, as NIP-17 asks. */
+  expiration?: number
+  /** Where `to` reads. */
+  relayHint?: string
+  /** Seconds to go back, drawn once for the seal and once for the wrap; random unless given. */
+  randomSeconds?: () => number
+}
+
 /**
- * Seals a rumor and wraps it for `to` (hex): the seal signed by `identity`, the wrap by a key made for
- * it and forgotten (NIP-59). Both are back-dated by up to two days, each by a draw of its own;
- * `randomSeconds` replaces the draw and answers the seconds to go back. `expiration` (Unix seconds)
- * goes on seal and wrap, as NIP-17 asks. `relayHint` is where `to` reads.
+ * Seals a rumor and wraps it for `to`: the seal signed by `identity`, the wrap by a key made for it
+ * and forgotten (NIP-59). Both are back-dated by up to two days, each by a draw of its own.
  *
  * Throws Nip44Error `too-long` when the rumor does not fit, which is above about 40,000 bytes of
  * JSON; an Error when `to` is not a public key, or when the rumor is not by `identity` or has a
  * wrong id, since every receiver would drop it.
  */
-export function wrapRumor({
+export function wrapRumor(request: WrapRequest): NostrEvent {
+  const { template, sign } = prepareWrap(request)
+  return sign(template)
+}
+
+/** A wrap before its signature, for who must add proof of work to it first. Throws as `wrapRumor`. */
+export function prepareWrap({
   identity,
   rumor,
   to,
@@ -188,15 +206,11 @@ export function wrapRumor({
   expiration,
   relayHint,
   randomSeconds = () => randomInt(BACKDATE_SECONDS + 1),
-}: {
-  identity: Identity
-  rumor: Rumor
-  to: string
-  nowSeconds: number
-  expiration?: number
-  relayHint?: string
-  randomSeconds?: () => number
-}): NostrEvent {
+}: WrapRequest): {
+  pubkey: string
+  template: EventTemplate
+  sign(template: EventTemplate): NostrEvent
+} {
   // A copy of the fields, so that a signature on the object given cannot slip into the seal.
   const inner = makeRumor(identity.pubkey, rumor)
   if (rumor.pubkey !== identity.pubkey || rumor.id !== inner.id) throw new Error('foreign rumor')
@@ -208,11 +222,16 @@ export function wrapRumor({
     content: nip44.encrypt(JSON.stringify(inner), identity.conversationKey(to)),
   })
   const oneTime = identity.curve.keypair(generateSecretKey())
+  const pubkey = Buffer.from(oneTime.publicKey).toString('hex')
   const key = nip44.conversationKey(oneTime.ecdhX(Buffer.from(to, 'hex')))
-  return signWith(oneTime, Buffer.from(oneTime.publicKey).toString('hex'), {
-    kind: GIFT_WRAP_KIND,
-    created_at: nowSeconds - randomSeconds(),
-    tags: [relayHint === undefined ? ['p', to] : ['p', to, relayHint], ...expires],
-    content: nip44.encrypt(JSON.stringify(seal), key),
-  })
+  return {
+    pubkey,
+    template: {
+      kind: GIFT_WRAP_KIND,
+      created_at: nowSeconds - randomSeconds(),
+      tags: [relayHint === undefined ? ['p', to] : ['p', to, relayHint], ...expires],
+      content: nip44.encrypt(JSON.stringify(seal), key),
+    },
+    sign: (template) => signWith(oneTime, pubkey, template),
+  }
 }
