@@ -149,3 +149,11 @@ export const OUTBOX_RETRY_MAX_SECONDS = 600
 export const POW_BITS = 20
 /** Longest one proof of work may take, a minute: twenty times the mean of 20 bits on a slow core. */
 export const POW_MS = 60_000
+/** Wraps opened in one go, by a worker thread or, a quarter of it, between two turns of the event loop. */
+export const OPEN_BATCH = 16
+/** Most wraps that wait to be opened: two seconds of the fast curve, or a relay's whole stored page. */
+export const OPEN_QUEUE = 8_192
+/** Most characters of content that wait to be opened: a flood must not become our memory. */
+export const OPEN_QUEUE_CHARS = 16 * 1024 * 1024
+/** Most threads that open wraps: each more costs 40 MiB and the relays cannot feed it. */
+export const OPEN_THREADS = 4

@@ -1,0 +1,251 @@
+import type { Reply, ReplyOf } from '../doors/protocol.ts'
+import { helpReply, refusal } from '../doors/replies.ts'
+import type { Command } from '../doors/requests.ts'
+import { ANSWER_BATCH, INVOICE_SATS, JOBS_LISTED } from '../limits.ts'
+import { decide } from '../money/decide.ts'
+import type { MoneyRules } from '../money/rules.ts'
+import { type CustomerFacts, readBalances, readCustomers } from '../store/customers.ts'
+import {
+  type AnySql,
+  inTransaction,
+  isConnectionLoss,
+  readOnly,
+  type Sql,
+  type Tx,
+} from '../store/database.ts'
+import { takeIn } from '../store/inbox.ts'
+import { expire, type Job, readJob, readJobsOf } from '../store/jobs.ts'
+import { type OutboxRow, putReplies, wasTold } from '../store/outbox.ts'
+import { readPool, readPoolToday } from '../store/pool.ts'
+import { type Batcher, createBatcher } from './batcher.ts'
+import { dailyBudgets, poolReply } from './pool-reply.ts'
+import type { Prices } from './prices.ts'
+import type { Incoming } from './request.ts'
+import { type Standing, standingOf } from './standing.ts'
+import { whyReply } from './why.ts'
+
+export interface AnswersOptions {
+  sql: Sql
+  rules: MoneyRules
+  prices: Prices
+  lease: { holder: string; seconds: number }
+}
+
+/** Commands that only ask, and `cancel`. What buys or moves money has steps of its own. */
+export type Question = Exclude<Command, { name: 'job' | 'topup' | 'donate' | 'withdraw' }>
+
+export interface Answered {
+  /** False: this very message was answered before. */
+  fresh: boolean
+  replies: OutboxRow[]
+}
+
+export interface Answers {
+  /** Reads what is asked and writes nothing. */
+  read(incoming: Incoming, question: Exclude<Question, { name: 'cancel' }>): Promise<Reply>
+  /** Takes the message in and puts its reply in the outbox, in one transaction. */
+  reply: Batcher<{ incoming: Incoming; reply: Reply }, Answered>
+  /** Takes in a message that is too old to be executed; asks to resend once a day at most. */
+  tooOld(incoming: Incoming): Promise<Answered>
+  /** Ends an unpaid job of the customer. */
+  cancel(incoming: Incoming, jobId: string): Promise<Answered>
+}
+
+export function createAnswers({ sql, rules, prices, lease }: AnswersOptions): Answers {
+  return {
+    read,
+    reply: createBatcher({
+      batchMax: ANSWER_BATCH,
+      write: (answers) => inTransaction(sql, (tx) => writeAll(tx, answers)),
+      isOutage: isConnectionLoss,
+    }),
+    tooOld,
+    cancel,
+  }
+
+  async function read(
+    { to }: Incoming,
+    question: Exclude<Question, { name: 'cancel' }>,
+  ): Promise<Reply> {
+    switch (question.name) {
+      case 'estimate':
+        return estimate(to.customer, question)
+      case 'job_status':
+        return jobStatus(sql, to.customer, question.jobId)
+      case 'jobs':
+        return jobs(to.customer, question.limit ?? JOBS_LISTED)
+      case 'balance':
+        return balance(to.customer)
+      case 'why':
+        return readOnly(sql, async (tx) => {
+          const { facts, pool } = await readFacts(tx, to.customer)
+          return whyReply(facts, pool, rules)
+        })
+      case 'pool':
+        return readOnly(sql, async (tx) =>
+          poolReply(await readPool(tx), await readPoolToday(tx), rules),
+        )
+      case 'models':
+        return modelsReply(prices)
+      case 'help':
+        return helpReply()
+    }
+  }
+
+  async function estimate(
+    customer: string,
+    { request, model }: { request: string; model?: string | undefined },
+  ): Promise<Reply> {
+    const price = await prices.estimateRequestCost(request, model)
+    if ('refused' in price) return refusal(price.refused, priceBound(price))
+    const { facts, pool, standing, serve } = await decideDryRun(customer, price.estimatedSats)
+    if (facts.banned) return refusal('banned')
+    return {
+      type: 'estimate',
+      estimatedSats: price.estimatedSats,
+      btcPriceUsd: price.usdPerBtc,
+      tokenEstimate: { input: price.inputTokens, output: price.outputTokens },
+      model: price.model,
+      identity: { tier: standing.tier, free_tier: serve },
+      pool: { balanceSats: pool.balanceSats, dailyBudgets: dailyBudgets(pool, rules) },
+    }
+  }
+
+  /** What `decide` would answer now, on a transaction that the server itself keeps from writing. */
+  function decideDryRun(customer: string, estimateSats: number) {
+    return readOnly(sql, async (tx) => {
+      const { facts, pool, standing } = await readFacts(tx, customer)
+      const { serve, absorbSats, chargeSats } = decide({
+        tier: standing.tier,
+        banned: standing.banned,
+        poolPaused: pool.paused,
+        room: standing.room,
+        estimateSats,
+      })
+      return { facts, pool, standing, serve: { serve, absorbSats, chargeSats } }
+    })
+  }
+
+  async function readFacts(tx: Tx, customer: string) {
+    const [pool, customers] = await Promise.all([readPool(tx), readCustomers(tx, [customer])])
+    const facts = customers.get(customer) as CustomerFacts
+    const standing: Standing = standingOf(facts, pool, rules)
+    return { facts, pool, standing }
+  }
+
+  async function jobs(customer: string, limit: number): Promise<Reply> {
+    const rows = await readJobsOf(sql, customer, limit)
+    return { type: 'jobs', jobs: rows.map((job) => jobFields(job)) }
+  }
+
+  async function balance(customer: string): Promise<Reply> {
+    const balances = await readBalances(sql, [customer])
+    const sums = balances.get(customer) ?? { balanceSats: 0, availableSats: 0 }
+    return { type: 'balance', ...sums }
+  }
+
+  async function writeAll(
+    tx: Tx,
+    answers: readonly { incoming: Incoming; reply: Reply }[],
+  ): Promise<Answered[]> {
+    const fresh = await takeIn(
+      tx,
+      answers.map(({ incoming }) => incoming.message),
+    )
+    const first = answers.map(({ incoming }) => fresh.delete(incoming.message.rumorId))
+    const replies = await putReplies(
+      tx,
+      answers
+        .filter((_, place) => first[place])
+        .map(({ incoming, reply }) => ({
+          to: incoming.to,
+          jobId: null,
+          step: reply.type,
+          reply,
+        })),
+      lease,
+    )
+    return answers.map(({ incoming }, place) => ({
+      fresh: first[place] === true,
+      replies: first[place] ? replies.filter((row) => row.rumorId === incoming.to.rumorId) : [],
+    }))
+  }
+
+  function tooOld(incoming: Incoming): Promise<Answered> {
+    return inTransaction(sql, async (tx) => {
+      const fresh = await takeIn(tx, [incoming.message])
+      const { customer } = incoming.to
+      if (fresh.size === 0) return { fresh: false, replies: [] }
+      if (await wasTold(tx, customer, 'too_old')) return { fresh: true, replies: [] }
+      const row = { to: incoming.to, jobId: null, step: 'too_old', reply: refusal('too_old') }
+      return { fresh: true, replies: await putReplies(tx, [row], lease) }
+    })
+  }
+
+  function cancel(incoming: Incoming, jobId: string): Promise<Answered> {
+    return inTransaction(sql, async (tx) => {
+      const fresh = await takeIn(tx, [incoming.message])
+      if (fresh.size === 0) return { fresh: false, replies: [] }
+      const reply = await cancelled(tx, incoming.to.customer, jobId)
+      const row = { to: incoming.to, jobId: null, step: 'cancel', reply }
+      return { fresh: true, replies: await putReplies(tx, [row], lease) }
+    })
+  }
+
+  async function cancelled(tx: Tx, customer: string, text: string): Promise<Reply> {
+    const job = await findJob(tx, customer, text)
+    if (!job) return refusal('unknown_job')
+    const ended = await expire(tx, job.id, 'cancelled')
+    return ended ? { type: 'job', ...jobFields(ended) } : refusal('too_late', { jobId: text })
+  }
+}
+
+async function jobStatus(sql: AnySql, customer: string, jobId: string): Promise<Reply> {
+  const job = await findJob(sql, customer, jobId)
+  return job ? { type: 'job', ...jobFields(job) } : refusal('unknown_job')
+}
+
+/** A job of this customer by the id it was told; anything else reads as unknown. */
+async function findJob(sql: AnySql, customer: string, text: string): Promise<Job | undefined> {
+  if (!/^[1-9][0-9]{0,14}$/.test(text)) return undefined
+  return readJob(sql, Number(text), customer)
+}
+
+function jobFields(job: Job): Omit<ReplyOf<'job'>, 'type'> {
+  return {
+    jobId: String(job.id),
+    state: job.state,
+    ...(job.reason === null ? {} : { reason: job.reason }),
+    createdAt: job.createdAt,
+    estimatedSats: job.estimatedSats,
+    chargeSats: job.state === 'done' ? job.paidSats - job.refundSats : job.chargeSats,
+    absorbed_sats: job.absorbedSats,
+    refundSats: job.refundSats,
+  }
+}
+
+function modelsReply({ models }: Prices): Reply {
+  return {
+    type: 'models',
+    models: models.map((model) =>
+      'satsPerRequest' in model
+        ? {
+            name: model.name,
+            inputUsdPerMillion: 0,
+            outputUsdPerMillion: 0,
+            maxOutputTokens: model.maxOutputTokens ?? 0,
+            satsPerRequest: model.satsPerRequest,
+          }
+        : {
+            name: model.name,
+            inputUsdPerMillion: Number(model.inputUsdPerMillion),
+            outputUsdPerMillion: Number(model.outputUsdPerMillion),
+            maxOutputTokens: model.maxOutputTokens,
+          },
+    ),
+  }
+}
+
+export function priceBound(price: { refused: string }): { limit?: number } {
+  return price.refused === 'amount_out_of_range' ? { limit: INVOICE_SATS } : {}
+}

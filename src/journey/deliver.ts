@@ -1,0 +1,175 @@
+import { type Clock, unixSeconds } from '../clock.ts'
+import { OUTBOX_BATCH, OUTBOX_RETRY_MAX_SECONDS } from '../limits.ts'
+import type { Log } from '../log.ts'
+import type { PublishOutcome } from '../nostr/relay.ts'
+import { constraintOf, inTransaction, isConnectionLoss, type Sql } from '../store/database.ts'
+import {
+  type OutboxEnd,
+  type OutboxRow,
+  type Publication,
+  type PublicationResult,
+  readEvents,
+  type StoredEvent,
+  settlePublications,
+  storeEvents,
+} from '../store/outbox.ts'
+import { createBatcher } from './batcher.ts'
+
+/** A reply made ready: one event a part, and the relays they go to. */
+export interface SignedReply {
+  events: { id: string; json: string }[]
+  relays: string[]
+}
+
+export interface DeliverOptions {
+  sql: Sql
+  /** Signs and wraps a reply and finds its customer's relays. Throws when the relays cannot be looked up. */
+  sign(row: OutboxRow): Promise<SignedReply>
+  publish(
+    event: { id: string; json: string },
+    relays: string[],
+  ): Promise<Map<string, PublishOutcome>>
+  clock: Clock
+  log: Log
+  /** Wakes the outbox lane, which must hear of tries that this process scheduled. */
+  wake(): void
+  delivered(event: { outcome: 'delivered' | 'unconfirmed' | 'given_up'; seconds: number }): void
+}
+
+/**
+ * The step of the outbox. A reply is signed and wrapped once and stored byte for byte before anything is
+ * published; every try, however late and by whichever replica, publishes the same events again, so a retry is
+ * never a second message. One OK for every part makes it delivered; the other relays are tried on until they
+ * give a final answer or the reply is given up.
+ */
+export function createDeliver(options: DeliverOptions) {
+  const { sql, clock, log } = options
+  const store = createBatcher<{ outboxId: number; events: StoredEvent[]; relays: string[] }, void>({
+    batchMax: OUTBOX_BATCH,
+    async write(signed) {
+      await inTransaction(sql, (tx) => storeEvents(tx, signed))
+      return signed.map(() => undefined)
+    },
+    isOutage: isConnectionLoss,
+  })
+  const settle = createBatcher<{ results: PublicationResult[]; end: OutboxEnd }, void>({
+    batchMax: OUTBOX_BATCH,
+    async write(outcomes) {
+      await inTransaction(sql, (tx) =>
+        settlePublications(
+          tx,
+          outcomes.flatMap(({ results }) => results),
+          outcomes.map(({ end }) => end),
+        ),
+      )
+      return outcomes.map(() => undefined)
+    },
+    isOutage: isConnectionLoss,
+  })
+
+  return async function deliver(row: OutboxRow): Promise<void> {
+    const { events, publications } = await ready(row)
+    const open = row.givenUp
+      ? []
+      : publications.filter(({ acknowledged, refused }) => !acknowledged && !refused)
+    const results = (await Promise.all(events.map((event) => publishPart(row, event, open)))).flat()
+    const end = endOf(row, events, publications, results)
+    await settle.add({ results, end })
+    const { againSeconds, delivered } = end
+    options.delivered({
+      outcome: delivered ? 'delivered' : againSeconds === null ? 'given_up' : 'unconfirmed',
+      seconds: unixSeconds(clock) - row.createdAt,
+    })
+    if (againSeconds !== null) options.wake()
+  }
+
+  /** What is stored for the reply, after making and storing it if nothing is. */
+  async function ready(row: OutboxRow) {
+    if (row.tries > 1) {
+      const stored = await readEvents(sql, row.id)
+      if (stored.events.length > 0) return stored
+    }
+    const { events, relays } = await options.sign(row)
+    const parts = events.map(({ id, json }, part) => ({ part, eventId: id, eventJson: json }))
+    try {
+      await store.add({ outboxId: row.id, events: parts, relays })
+    } catch (error) {
+      if (constraintOf(error) !== 'outbox_events_pk') throw error
+      // Another replica was faster: what it stored is what is published.
+      return readEvents(sql, row.id)
+    }
+    const publications = parts.flatMap(({ part }) =>
+      relays.map((relay): Publication => ({ part, relay, acknowledged: false, refused: false })),
+    )
+    return { events: parts, publications }
+  }
+
+  async function publishPart(
+    row: OutboxRow,
+    { part, eventId, eventJson }: StoredEvent,
+    open: readonly Publication[],
+  ): Promise<PublicationResult[]> {
+    const relays = open.filter((publication) => publication.part === part).map((p) => p.relay)
+    if (relays.length === 0) return []
+    const answers = await options.publish({ id: eventId, json: eventJson }, relays)
+    return relays.map((relay) => {
+      const answer = answers.get(relay) ?? { outcome: 'unreachable' }
+      log.debug({ outboxId: row.id, relay, outcome: answer.outcome }, 'published')
+      return {
+        outboxId: row.id,
+        part,
+        relay,
+        acknowledged: answer.outcome === 'acknowledged',
+        refused: isFinal(answer),
+        error: answer.outcome === 'acknowledged' ? null : describe(answer),
+      }
+    })
+  }
+}
+
+/** Answers that no later try can change; `rate-limited` and what says nothing may pass. */
+const FINAL = new Set(['restricted', 'blocked', 'invalid', 'mute'])
+
+const isFinal = ({ outcome, prefix }: PublishOutcome): boolean =>
+  outcome === 'refused' && prefix !== undefined && FINAL.has(prefix)
+
+const describe = ({ outcome, prefix, message }: PublishOutcome): string =>
+  [outcome, prefix, message]
+    .filter((word) => word !== undefined && word !== '')
+    .join(': ')
+    .slice(0, 200)
+
+/** Whether the reply has arrived, and when to try again what has not. */
+function endOf(
+  row: OutboxRow,
+  events: readonly StoredEvent[],
+  publications: readonly Publication[],
+  results: readonly PublicationResult[],
+): OutboxEnd {
+  const states = publications.map((publication) => {
+    const now = results.find((r) => r.part === publication.part && r.relay === publication.relay)
+    return {
+      part: publication.part,
+      acknowledged: publication.acknowledged || now?.acknowledged === true,
+      refused: publication.refused || now?.refused === true,
+    }
+  })
+  const delivered =
+    row.delivered ||
+    events.every(({ part }) => states.some((state) => state.part === part && state.acknowledged))
+  const left = states.some((state) => !state.acknowledged && !state.refused)
+  const failures = results.flatMap(({ error }) => (error === null ? [] : [error]))
+  return {
+    id: row.id,
+    epoch: row.epoch,
+    delivered,
+    againSeconds: left && !row.givenUp ? pauseSeconds(row.tries, delivered) : null,
+    error: failures[0] ?? null,
+  }
+}
+
+/** Soon at first, because a relay that restarts is back within seconds; a copy that only adds safety may wait. */
+function pauseSeconds(tries: number, delivered: boolean): number {
+  const first = delivered ? 30 : 1
+  return Math.min(OUTBOX_RETRY_MAX_SECONDS, first * 2 ** Math.min(tries - 1, 20))
+}

@@ -1,0 +1,82 @@
+import { refusal } from '../doors/replies.ts'
+import type { Command } from '../doors/requests.ts'
+import type { Log } from '../log.ts'
+import { ensureCustomers } from '../store/customers.ts'
+import { inTransaction, type Sql } from '../store/database.ts'
+import { isTakenIn, takeIn } from '../store/inbox.ts'
+import { insertInvoices } from '../store/invoices.ts'
+import { putReplies } from '../store/outbox.ts'
+import type { Answered, Answers } from './answers.ts'
+import type { InvoiceMaker } from './lightning.ts'
+import type { Incoming } from './request.ts'
+
+export type FundsCommand = Extract<Command, { name: 'topup' | 'donate' | 'withdraw' }>
+
+export interface FundsOptions {
+  sql: Sql
+  lightning: InvoiceMaker
+  answers: Answers
+  /** Undefined where the operator has switched withdrawals off. */
+  withdraw?: (
+    incoming: Incoming,
+    command: Extract<Command, { name: 'withdraw' }>,
+  ) => Promise<Answered>
+  lease: { holder: string; seconds: number }
+  invoiceTtlSeconds: number
+  botName: string
+  log: Log
+}
+
+/** What buys balance, fills the pool, or takes balance out. */
+export interface Funds {
+  obey(incoming: Incoming, command: FundsCommand): Promise<Answered>
+}
+
+export function createFunds(options: FundsOptions): Funds {
+  const { sql, lightning, answers, lease } = options
+
+  return {
+    async obey(incoming, command) {
+      // A message that comes again must not make a second invoice.
+      if (await isTakenIn(sql, incoming.message)) return { fresh: false, replies: [] }
+      if (command.name !== 'withdraw') return sell(incoming, command)
+      if (options.withdraw) return options.withdraw(incoming, command)
+      return answers.reply.add({ incoming, reply: refusal('withdrawals_off') })
+    },
+  }
+
+  async function sell(
+    incoming: Incoming,
+    { name: purpose, sats }: { name: 'topup' | 'donate'; sats: number },
+  ): Promise<Answered> {
+    const invoice = await makeInvoice(purpose, sats)
+    if (!invoice) return answers.reply.add({ incoming, reply: refusal('invoice_failed') })
+    const { to } = incoming
+    return inTransaction(sql, async (tx) => {
+      const fresh = await takeIn(tx, [incoming.message])
+      if (fresh.size === 0) return { fresh: false, replies: [] }
+      const { bolt11, expiresAt } = invoice
+      await ensureCustomers(tx, [to.customer])
+      const reply = { type: 'invoice', purpose, bolt11, chargeSats: sats, expiresAt }
+      const [, replies] = await Promise.all([
+        insertInvoices(tx, [{ ...invoice, purpose, jobId: null, to, amountSats: sats }]),
+        putReplies(tx, [{ to, jobId: null, step: `${purpose}_invoice`, reply }], lease),
+      ])
+      return { fresh: true, replies }
+    })
+  }
+
+  async function makeInvoice(purpose: 'topup' | 'donate', amountSats: number) {
+    try {
+      return await lightning.createInvoice({
+        amountSats,
+        memo: `${options.botName}: ${purpose === 'topup' ? 'top-up' : 'donation'}`,
+        expirySeconds: options.invoiceTtlSeconds,
+        extra: { tag: 'tithe' },
+      })
+    } catch (error) {
+      options.log.warn({ err: error, purpose }, 'no invoice could be made')
+      return undefined
+    }
+  }
+}

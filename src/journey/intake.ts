@@ -1,0 +1,164 @@
+import { createHash } from 'node:crypto'
+import { type Clock, unixSeconds } from '../clock.ts'
+import { cancelTarget, JOB_REQUEST_KIND, readJobRequest } from '../doors/nip90.ts'
+import type { ReplyOf } from '../doors/protocol.ts'
+import type { RefusalFacts } from '../doors/texts-en.ts'
+import { FUTURE_SECONDS } from '../limits.ts'
+import { isExpired } from '../nostr/event.ts'
+import type { Opened, Refused } from '../nostr/giftwrap.ts'
+import { decrypt as decryptNip44 } from '../nostr/nip44.ts'
+import type { Identity, NostrEvent, Rumor } from '../nostr/types.ts'
+import type { Via } from '../store/inbox.ts'
+import type { Incoming } from './request.ts'
+
+/** A text that a customer sent by DM, opened and verified; form and command are not yet read. */
+export interface Letter {
+  sender: string
+  via: Via
+  rumorAt: number
+  rumorId: string
+  text: string
+  relay: string
+  proof: string
+}
+
+/** What an opened event asks for. */
+export type Taken =
+  | { kind: 'letter'; letter: Letter }
+  /** A job by a door that carries nothing else. */
+  | { kind: 'request'; letter: Letter; request: string; model?: string | undefined }
+  /** Something a person may send and we cannot use: a file. Refused kindly. */
+  | { kind: 'unusable'; letter: Letter; facts: RefusalFacts }
+  /** A job request that cannot be served, with the reason it is told. */
+  | { kind: 'refused'; letter: Letter; refused: ReplyOf<'refused'> }
+  /** The sender takes requests back, by their rumor ids. */
+  | { kind: 'cancel'; letter: Letter; rumorIds: string[] }
+  | { kind: 'dropped'; why: string }
+
+export interface IntakeOptions {
+  identity: Identity
+  open(wrap: NostrEvent): Promise<Opened | Refused>
+  decryptNip04(peer: string, content: string): string | undefined
+  clock: Clock
+}
+
+/** Kinds a rumor may have; the same feed carries group invitations, reactions and other bots' business. */
+const CHAT_KIND = 14
+const FILE_KIND = 15
+const DELETE_KIND = 5
+
+/**
+ * From a verified event to a letter: opens it, and drops what is not meant for us. Dropping is silent by
+ * design (a counter and a debug line): an answer to junk would make the bot an amplifier.
+ */
+export function createIntake({ identity, open, decryptNip04, clock }: IntakeOptions) {
+  return async function take(event: NostrEvent, relay: string): Promise<Taken> {
+    if (event.kind === 4) return takeLegacy(event, relay)
+    if (event.kind === JOB_REQUEST_KIND) return takeJobRequest(event, relay)
+    if (event.kind === DELETE_KIND) return takeDeletion(event, relay)
+    const opened = await open(event)
+    if (!opened.ok) return { kind: 'dropped', why: opened.code }
+    return takeRumor(opened, relay)
+  }
+
+  function takeRumor({ sender, rumor, seal }: Opened, relay: string): Taken {
+    if (sender === identity.pubkey) return { kind: 'dropped', why: 'own' }
+    if (!isForUsAlone(rumor, sender)) return { kind: 'dropped', why: 'group' }
+    const letter: Letter = {
+      sender,
+      via: 'nip17',
+      rumorAt: rumor.created_at,
+      rumorId: rumor.id,
+      text: rumor.content,
+      relay,
+      proof: seal,
+    }
+    if (isFromTheFuture(letter)) return { kind: 'dropped', why: 'future' }
+    if (rumor.kind === CHAT_KIND) return { kind: 'letter', letter }
+    if (rumor.kind === FILE_KIND) return { kind: 'unusable', letter, facts: { found: 'file' } }
+    if (rumor.kind === DELETE_KIND) return { kind: 'cancel', letter, rumorIds: cancelTarget(rumor) }
+    return { kind: 'dropped', why: 'rumor-kind' }
+  }
+
+  function takeLegacy(event: NostrEvent, relay: string): Taken {
+    if (event.pubkey === identity.pubkey) return { kind: 'dropped', why: 'own' }
+    const receivers = event.tags.filter(([name]) => name === 'p')
+    if (receivers.length !== 1 || receivers[0]?.[1] !== identity.pubkey) {
+      return { kind: 'dropped', why: 'p-tag' }
+    }
+    const text = decryptNip04(event.pubkey, event.content)
+    if (text === undefined) return { kind: 'dropped', why: 'nip04-decrypt' }
+    const letter: Letter = {
+      sender: event.pubkey,
+      via: 'nip04',
+      rumorAt: event.created_at,
+      rumorId: event.id,
+      text,
+      relay,
+      proof: JSON.stringify(event),
+    }
+    return isFromTheFuture(letter) ? { kind: 'dropped', why: 'future' } : { kind: 'letter', letter }
+  }
+
+  function takeJobRequest(event: NostrEvent, relay: string): Taken {
+    const letter = publicLetter(event, relay)
+    if (event.pubkey === identity.pubkey) return { kind: 'dropped', why: 'own' }
+    if (isExpired(event.tags, unixSeconds(clock))) return { kind: 'dropped', why: 'expired' }
+    if (isFromTheFuture(letter)) return { kind: 'dropped', why: 'future' }
+    const read = readJobRequest(event, {
+      pubkey: identity.pubkey,
+      decryptNip04,
+      decryptNip44: (peer, content) => decryptNip44(content, identity.conversationKey(peer)),
+    })
+    if (read.ok) return { kind: 'request', letter, request: read.request, model: read.model }
+    if (read.reason === 'not_ours') return { kind: 'dropped', why: 'not-ours' }
+    return { kind: 'refused', letter, refused: read.refused }
+  }
+
+  /** A kind 5 of the same author takes its job requests back (NIP-09, NIP-90). */
+  function takeDeletion(event: NostrEvent, relay: string): Taken {
+    const rumorIds = cancelTarget(event)
+    if (rumorIds.length === 0) return { kind: 'dropped', why: 'nothing-deleted' }
+    return { kind: 'cancel', letter: publicLetter(event, relay), rumorIds }
+  }
+
+  /** One-to-one only: a rumor for several receivers belongs to a group room. */
+  function isForUsAlone(rumor: Rumor, sender: string): boolean {
+    const others = rumor.tags.flatMap(([name, value]) =>
+      name === 'p' && value !== sender ? [value] : [],
+    )
+    // A deletion names events, not always people; its sender is proven all the same.
+    if (rumor.kind === DELETE_KIND && others.length === 0) return true
+    return others.length > 0 && others.every((pubkey) => pubkey === identity.pubkey)
+  }
+
+  function isFromTheFuture({ rumorAt }: Letter): boolean {
+    return rumorAt > unixSeconds(clock) + FUTURE_SECONDS
+  }
+}
+
+const publicLetter = (event: NostrEvent, relay: string): Letter => ({
+  sender: event.pubkey,
+  via: 'nip90',
+  rumorAt: event.created_at,
+  rumorId: event.id,
+  text: event.content,
+  relay,
+  proof: JSON.stringify(event),
+})
+
+/** The same text by another door is the same request: what is compared is the trimmed text. */
+export const requestHashOf = (text: string): string =>
+  createHash('sha256').update(text.trim()).digest('hex')
+
+/** A letter as the inbox and its reply see it. */
+export function incomingOf(
+  { sender, via, rumorAt, rumorId, relay, proof }: Letter,
+  form: 'json' | 'words',
+  programId: string | undefined,
+): Incoming {
+  return {
+    message: { rumorAt, rumorId, sender, via, relay, proof },
+    to: { customer: sender, via, form, programId: programId ?? null, rumorAt, rumorId },
+  }
+}

@@ -1,0 +1,106 @@
+import { refusal } from '../doors/replies.ts'
+import { QUOTE_BATCH, QUOTE_TRIES } from '../limits.ts'
+import { inTransaction, isConnectionLoss, type Sql, type Tx } from '../store/database.ts'
+import { insertInvoices } from '../store/invoices.ts'
+import { awaitPayment, type Job, refuse } from '../store/jobs.ts'
+import { type NewReply, type OutboxRow, putReplies } from '../store/outbox.ts'
+import { createBatcher } from './batcher.ts'
+import { LeaseLost } from './lane.ts'
+import type { InvoiceMaker } from './lightning.ts'
+
+export interface QuoteOptions {
+  sql: Sql
+  lightning: InvoiceMaker
+  lease: { holder: string; seconds: number }
+  invoiceTtlSeconds: number
+  botName: string
+  /** Called after a commit, with replies that are already leased to this process. */
+  deliver(replies: readonly OutboxRow[]): void
+}
+
+interface Invoiced {
+  job: Job
+  paymentHash: string
+  bolt11: string
+  expiresAt: number
+}
+
+/**
+ * The step of `accepted` jobs: asks LNbits for an invoice over what the decision left to pay, then records it,
+ * the new state and the reply in one transaction. A crash in between leaves an invoice that nobody was shown.
+ */
+export function createQuote(options: QuoteOptions) {
+  const { sql, lightning, lease, deliver } = options
+  const recorder = createBatcher<Invoiced, { applied: boolean; replies: OutboxRow[] }>({
+    batchMax: QUOTE_BATCH,
+    write: (quotes) => inTransaction(sql, (tx) => record(tx, quotes)),
+    isOutage: isConnectionLoss,
+  })
+
+  return async function quote(job: Job): Promise<void> {
+    if (job.tries > QUOTE_TRIES) return giveUp(job)
+    const { paymentHash, bolt11, expiresAt } = await lightning.createInvoice({
+      amountSats: job.chargeSats,
+      memo: `${options.botName}: job ${job.id}`,
+      expirySeconds: options.invoiceTtlSeconds,
+      extra: { tag: 'tithe', job: String(job.id) },
+    })
+    const { applied, replies } = await recorder.add({ job, paymentHash, bolt11, expiresAt })
+    if (!applied) throw new LeaseLost()
+    deliver(replies)
+  }
+
+  async function record(tx: Tx, quotes: readonly Invoiced[]) {
+    const applied = await awaitPayment(
+      tx,
+      quotes.map(({ job, expiresAt }) => ({ id: job.id, epoch: job.epoch, expiresAt })),
+    )
+    const ours = quotes.filter(({ job }) => applied.has(job.id))
+    const [, replies] = await Promise.all([
+      insertInvoices(
+        tx,
+        ours.map(({ job, ...invoice }) => ({
+          ...invoice,
+          purpose: 'job',
+          jobId: job.id,
+          to: job,
+          amountSats: job.chargeSats,
+        })),
+      ),
+      putReplies(tx, ours.map(invoiceReply), lease),
+    ])
+    return quotes.map(({ job }) => ({
+      applied: applied.has(job.id),
+      replies: replies.filter((reply) => reply.jobId === job.id),
+    }))
+  }
+
+  /** LNbits makes no invoices: the customer is told, and nothing was charged. */
+  async function giveUp(job: Job): Promise<void> {
+    const replies = await inTransaction(sql, async (tx) => {
+      if (!(await refuse(tx, job, 'invoice_failed'))) return []
+      const reply = { ...refusal('invoice_failed'), jobId: String(job.id) }
+      return putReplies(tx, [{ to: job, jobId: job.id, step: 'end', reply }], lease)
+    })
+    deliver(replies)
+  }
+}
+
+function invoiceReply({ job, bolt11, expiresAt }: Invoiced): NewReply {
+  return {
+    to: job,
+    jobId: job.id,
+    step: 'invoice',
+    reply: {
+      type: 'invoice',
+      purpose: 'job',
+      bolt11,
+      chargeSats: job.chargeSats,
+      expiresAt,
+      jobId: String(job.id),
+      serve: job.serve,
+      estimatedSats: job.estimatedSats,
+      absorbSats: job.promisedSats,
+    },
+  }
+}

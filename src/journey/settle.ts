@@ -1,0 +1,251 @@
+import { english } from '../doors/texts-en.ts'
+import { SETTLE_BATCH } from '../limits.ts'
+import type { MoneyRules } from '../money/rules.ts'
+import { type Settlement, settle, settleFailed } from '../money/settlement.ts'
+import {
+  type Balance,
+  type CustomerDayChange,
+  countCustomerDays,
+  noteFirstPaid,
+  readBalances,
+} from '../store/customers.ts'
+import { inTransaction, isConnectionLoss, type Sql, type Tx } from '../store/database.ts'
+import { type Grant, recordGrant } from '../store/grants.ts'
+import { finishJobs, type Job, storeResults } from '../store/jobs.ts'
+import { customerAccount, jobAccount, lockPool, post, type Transfer } from '../store/ledger.ts'
+import { type NewReply, type OutboxRow, putReplies } from '../store/outbox.ts'
+import { countPoolDay, type PoolFacts, readPool } from '../store/pool.ts'
+import { type Batcher, createBatcher } from './batcher.ts'
+
+/** How the work on a job ended. */
+export type Ending =
+  | {
+      kind: 'done'
+      /** The true cost, sats; above the quote it is the operator's loss and not the customer's. */
+      actualSats: number
+      result: string
+      usage: { input: number; output: number }
+    }
+  | { kind: 'failed'; reason: 'backend_failed' | 'backend_timeout' | 'rejected' }
+
+export interface FinishedWork {
+  job: Job
+  ending: Ending
+}
+
+export interface Settled {
+  /** False: the lease was lost and nothing was written. */
+  applied: boolean
+  replies: OutboxRow[]
+}
+
+export interface SettleOptions {
+  sql: Sql
+  rules: MoneyRules
+  lease: { holder: string; seconds: number }
+}
+
+/**
+ * Ends jobs: last state, true cost, refund to the balance, what the pool gets back, the grant's audit row, the
+ * tenth for the pool and the reply, all in one transaction that the job's epoch fences.
+ */
+export function createSettle(options: SettleOptions): Batcher<FinishedWork, Settled> {
+  return createBatcher({
+    batchMax: SETTLE_BATCH,
+    write: (works) => inTransaction(options.sql, (tx) => settleAll(tx, works, options)),
+    isOutage: isConnectionLoss,
+  })
+}
+
+async function settleAll(
+  tx: Tx,
+  works: readonly FinishedWork[],
+  { rules, lease }: SettleOptions,
+): Promise<Settled[]> {
+  const ended = works.map((work) => ({ ...work, money: moneyOf(work, rules) }))
+  const [balanceSats, pool, applied, balances] = await Promise.all([
+    lockPool(tx),
+    readPool(tx),
+    finishJobs(tx, ended.map(finishedRow)),
+    readBalances(tx, [...new Set(works.map(({ job }) => job.customer))]),
+  ])
+  const ours = ended.filter(({ job }) => applied.has(job.id))
+  if (ours.length === 0) return works.map(() => ({ applied: false, replies: [] }))
+  const facts = { ...pool, balanceSats }
+  const replies = ours.map((end) => endReply(end, balances))
+  const charged = ours.filter(({ money }) => money.chargeSats > 0)
+  const [written] = await Promise.all([
+    putReplies(tx, replies, lease),
+    post(
+      tx,
+      ours.flatMap((end) => settlementTransfers(end, facts.day)),
+      new Set(ours.map(({ job }) => jobAccount(job.id))),
+    ),
+    credit(tx, ours, facts),
+    recordGrant(tx, ours.flatMap(grantOf)),
+    storeResults(
+      tx,
+      ours.flatMap(({ job, ending }) =>
+        ending.kind === 'done' ? [{ id: job.id, result: ending.result }] : [],
+      ),
+    ),
+    charged.length > 0
+      ? noteFirstPaid(
+          tx,
+          charged.map(({ job }) => job.customer),
+        )
+      : undefined,
+    countCustomerDays(
+      tx,
+      ours.flatMap((end) => customerDays(end, facts.day)),
+    ),
+  ])
+  return works.map(({ job }) => ({
+    applied: applied.has(job.id),
+    replies: written.filter((reply) => reply.jobId === job.id && applied.has(job.id)),
+  }))
+}
+
+interface End extends FinishedWork {
+  money: Settlement
+}
+
+function moneyOf({ job, ending }: FinishedWork, rules: MoneyRules): Settlement {
+  const { reservedSats, paidSats } = job
+  if (ending.kind === 'failed') return settleFailed({ reservedSats, paidSats })
+  return settle({
+    actualSats: ending.actualSats,
+    reservedSats,
+    paidSats,
+    poolCreditPct: rules.poolCreditPct,
+  })
+}
+
+function finishedRow({ job, ending, money }: End) {
+  const done = ending.kind === 'done'
+  return {
+    id: job.id,
+    epoch: job.epoch,
+    state: ending.kind,
+    reason: done ? null : ending.reason,
+    actualSats: done ? ending.actualSats : 0,
+    absorbedSats: money.absorbedSats,
+    refundSats: money.refundSats,
+    shortfallSats: money.shortfallSats,
+    usedInput: done ? ending.usage.input : null,
+    usedOutput: done ? ending.usage.output : null,
+    result: done ? ending.result : null,
+  }
+}
+
+/** Empties the job's hold to the last sat: what came in (reserve, payment, shortfall) goes out again here. */
+function settlementTransfers({ job, ending, money }: End, day: string): Transfer[] {
+  const actualSats = ending.kind === 'done' ? ending.actualSats : 0
+  const account = jobAccount(job.id)
+  const cause = { jobId: job.id, day }
+  return [
+    { ...cause, kind: 'shortfall', debit: 'operator', credit: account, sats: money.shortfallSats },
+    { ...cause, kind: 'earned', debit: account, credit: 'operator', sats: actualSats },
+    {
+      ...cause,
+      kind: 'returned',
+      debit: account,
+      credit: 'pool',
+      sats: money.returnedSats,
+      day: job.reservedDay ?? day,
+    },
+    {
+      ...cause,
+      kind: 'refund',
+      debit: account,
+      credit: customerAccount(job.customer),
+      sats: money.refundSats,
+    },
+    { ...cause, kind: 'credit', debit: 'operator', credit: 'pool', sats: money.creditSats },
+  ]
+}
+
+/** The pool's day: its tenth of the net charges today, and what comes back to the day it was taken from. */
+export async function credit(tx: Tx, ends: readonly End[], pool: PoolFacts): Promise<void> {
+  const days = new Map<string, { absorbedSats: number }>()
+  for (const { job, money } of ends) {
+    if (money.returnedSats === 0 || job.reservedDay === null) continue
+    const day = days.get(job.reservedDay) ?? { absorbedSats: 0 }
+    day.absorbedSats -= money.returnedSats
+    days.set(job.reservedDay, day)
+  }
+  const sum = (pick: (money: Settlement) => number) =>
+    ends.reduce((total, { money }) => total + pick(money), 0)
+  const base = { openingSats: pool.openingSats }
+  await Promise.all([
+    countPoolDay(tx, {
+      ...base,
+      day: pool.day,
+      creditedSats: sum((money) => money.creditSats),
+      shortfallSats: sum((money) => money.shortfallSats),
+      paid: ends.filter(({ money }) => money.chargeSats > 0).length,
+    }),
+    ...[...days].map(([day, { absorbedSats }]) => countPoolDay(tx, { ...base, day, absorbedSats })),
+  ])
+}
+
+function grantOf({ job, money }: End): Grant[] {
+  if (job.reservedSats === 0 || job.reservedDay === null) return []
+  return [
+    {
+      jobId: job.id,
+      customer: job.customer,
+      tier: job.tier,
+      source: job.tierSource,
+      day: job.reservedDay,
+      reservedSats: job.reservedSats,
+      absorbedSats: money.absorbedSats,
+    },
+  ]
+}
+
+function customerDays({ job, money }: End, day: string): CustomerDayChange[] {
+  const changes: CustomerDayChange[] = []
+  const { customer } = job
+  if (money.returnedSats > 0 && job.reservedDay !== null) {
+    const absorbedSats = -money.returnedSats
+    changes.push({ customer, day: job.reservedDay, absorbedSats, netPaidSats: 0 })
+  }
+  if (money.chargeSats > 0) {
+    changes.push({ customer, day, absorbedSats: 0, netPaidSats: money.chargeSats })
+  }
+  return changes
+}
+
+/** The result, or why there is none. Balances are as they stand when this commits. */
+function endReply(end: End, balances: ReadonlyMap<string, Balance>): NewReply {
+  const { job, ending, money } = end
+  const balance = balances.get(job.customer) ?? { availableSats: 0, balanceSats: 0 }
+  // The balance was read after the job had ended: its hold is out of it, its refund is not yet in.
+  balance.availableSats += money.refundSats
+  balance.balanceSats += money.refundSats
+  const { balanceSats } = balance
+  const { refundSats } = money
+  const jobId = String(job.id)
+  const to = { to: job, jobId: job.id, step: 'end' }
+  if (ending.kind === 'failed') {
+    const { reason } = ending
+    const message = english.refusal(reason)
+    return { ...to, reply: { type: 'failed', jobId, reason, message, refundSats, balanceSats } }
+  }
+  return {
+    ...to,
+    reply: {
+      type: 'result',
+      jobId,
+      result: ending.result,
+      actualSats: ending.actualSats,
+      absorbed_sats: money.absorbedSats,
+      chargeSats: money.chargeSats,
+      refundSats,
+      balanceSats,
+      free_tier: money.absorbedSats > 0,
+      usage: ending.usage,
+    },
+  }
+}

@@ -1,0 +1,92 @@
+import { type Backend, BackendError } from '../backends/backend.ts'
+import type { Clock } from '../clock.ts'
+import { STILL_WORKING_SECONDS, WORK_TRIES } from '../limits.ts'
+import type { Log } from '../log.ts'
+import type { Sql } from '../store/database.ts'
+import { type Job, readRequest } from '../store/jobs.ts'
+import { type OutboxRow, putReplies } from '../store/outbox.ts'
+import type { Batcher } from './batcher.ts'
+import { LeaseLost } from './lane.ts'
+import type { Prices } from './prices.ts'
+import type { Ending, FinishedWork, Settled } from './settle.ts'
+
+export interface WorkOptions {
+  sql: Sql
+  backend: Backend
+  prices: Prices
+  settle: Batcher<FinishedWork, Settled>
+  lease: { holder: string; seconds: number }
+  clock: Clock
+  log: Log
+  deliver(replies: readonly OutboxRow[]): void
+}
+
+/**
+ * The step of `working` jobs: calls the backend, prices what it used and settles. A crash runs the work again,
+ * for the backend is called at least once; what is settled happens once. A job that fails for good, or that
+ * took its process down too often, ends in a refund and never in silence.
+ */
+export function createWork(options: WorkOptions) {
+  const { sql, backend, prices, clock, log } = options
+
+  return async function work(job: Job, signal: AbortSignal): Promise<void> {
+    const ending = job.tries > WORK_TRIES ? gaveUp : await endingOf(job, signal)
+    const { applied, replies } = await options.settle.add({ job, ending })
+    if (!applied) throw new LeaseLost()
+    options.deliver(replies)
+  }
+
+  async function endingOf(job: Job, signal: AbortSignal): Promise<Ending> {
+    const request = await readRequest(sql, job.id)
+    const finished = new AbortController()
+    const reminder = remindOnce(job, AbortSignal.any([signal, finished.signal]))
+    try {
+      const { result, usage } = await backend.run({
+        jobId: String(job.id),
+        request,
+        model: job.model,
+        maxOutputTokens: job.outputTokens,
+        signal,
+      })
+      return { kind: 'done', result, ...prices.actual(job, usage) }
+    } catch (error) {
+      if (signal.aborted) throw signal.reason
+      if (!(error instanceof BackendError)) throw error
+      log.debug({ jobId: job.id, code: error.code, tries: job.tries }, 'the backend failed')
+      if (error.retryable && job.tries < WORK_TRIES) throw error
+      return { kind: 'failed', reason: error.code }
+    } finally {
+      finished.abort()
+      await reminder
+    }
+  }
+
+  /** A job that takes long says so once, across all its tries. */
+  async function remindOnce(job: Job, stop: AbortSignal): Promise<void> {
+    await clock.sleep(STILL_WORKING_SECONDS * 1000, stop)
+    if (stop.aborted) return
+    const reply = {
+      type: 'working',
+      jobId: String(job.id),
+      serve: job.serve,
+      free_tier: job.reservedSats > 0,
+      paidFrom: job.paidFrom,
+      chargeSats: job.chargeSats,
+      absorbSats: job.reservedSats,
+      seconds: STILL_WORKING_SECONDS,
+    }
+    try {
+      const step = 'still_working'
+      const replies = await putReplies(
+        sql,
+        [{ to: job, jobId: job.id, step, reply }],
+        options.lease,
+      )
+      options.deliver(replies)
+    } catch (error) {
+      log.warn({ jobId: job.id, err: error }, 'a reminder could not be stored')
+    }
+  }
+}
+
+const gaveUp: Ending = { kind: 'failed', reason: 'backend_failed' }

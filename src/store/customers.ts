@@ -1,0 +1,180 @@
+import type { Tier } from '../money/tiers.ts'
+import type { AnySql, Tx } from './database.ts'
+
+export type GrantSource = 'granted' | 'list' | 'rank'
+
+/** What a decision needs to know of a customer. An unknown key reads as a new one. */
+export interface CustomerFacts {
+  pubkey: string
+  known: boolean
+  /** Spendable: what running jobs hold has left it. */
+  balanceSats: number
+  grantedTier: Tier | null
+  grantedSource: GrantSource | null
+  banned: boolean
+  /** Unix seconds of the first settled net charge. */
+  firstPaidAt: number | null
+  paidDays: number
+  netPaidSats90: number
+  /** Absorbed in 90 days, reservations in flight included. */
+  grantsSats90: number
+  absorbedTodaySats: number
+  /** What the key's own open discounted invoice promises; there is at most one. */
+  ownPromiseSats: number
+  openJobs: number
+}
+
+/** One row per asked key, in one statement; scalar sub-selects, because joins get planned for small tables. */
+export async function readCustomers(
+  sql: AnySql,
+  pubkeys: readonly string[],
+): Promise<Map<string, CustomerFacts>> {
+  const rows = await sql<CustomerFacts[]>`
+    select
+      k.pubkey,
+      c.pubkey is not null as known,
+      coalesce(c.balance_sats, 0) as balance_sats,
+      c.granted_tier,
+      c.granted_source,
+      c.banned_at is not null as banned,
+      floor(extract(epoch from c.first_paid_at))::bigint as first_paid_at,
+      (
+        select count(*) from customer_days d
+        where d.customer = k.pubkey and d.day > (now() at time zone 'utc')::date - 90
+          and d.net_paid_sats > 0
+      ) as paid_days,
+      coalesce((
+        select sum(d.net_paid_sats) from customer_days d
+        where d.customer = k.pubkey and d.day > (now() at time zone 'utc')::date - 90
+      ), 0)::bigint as net_paid_sats90,
+      coalesce((
+        select sum(d.absorbed_sats) from customer_days d
+        where d.customer = k.pubkey and d.day > (now() at time zone 'utc')::date - 90
+      ), 0)::bigint as grants_sats90,
+      coalesce((
+        select d.absorbed_sats from customer_days d
+        where d.customer = k.pubkey and d.day = (now() at time zone 'utc')::date
+      ), 0) as absorbed_today_sats,
+      coalesce((
+        select sum(j.promised_sats) from jobs j
+        where j.customer = k.pubkey and j.promised_sats > 0
+          and j.state in ('accepted', 'awaiting_payment')
+      ), 0)::bigint as own_promise_sats,
+      (
+        select count(*) from jobs j where j.customer = k.pubkey and j.finished_at is null
+      ) as open_jobs
+    from unnest(${[...pubkeys]}::text[]) k (pubkey)
+    left join customers c on c.pubkey = k.pubkey`.execute()
+  return new Map(rows.map((row) => [row.pubkey, row]))
+}
+
+/** Makes sure the rows exist. Keys are inserted in order, so that two batches cannot wait for each other. */
+export function ensureCustomers(tx: AnySql, pubkeys: readonly string[]): Promise<unknown> {
+  const keys = [...new Set(pubkeys)].sort()
+  return tx`
+    insert into customers (pubkey)
+    select pubkey from unnest(${keys}::text[]) k (pubkey)
+    on conflict (pubkey) do nothing`.execute()
+}
+
+export interface CustomerDayChange {
+  customer: string
+  day: string
+  absorbedSats: number
+  netPaidSats: number
+}
+
+/** Adds to the daily counters; a day's row appears with its first movement. */
+export function countCustomerDays(tx: Tx, changes: readonly CustomerDayChange[]): Promise<unknown> {
+  const byDay = new Map<string, CustomerDayChange>()
+  for (const change of changes) {
+    const key = `${change.customer} ${change.day}`
+    const sum = byDay.get(key) ?? { ...change, absorbedSats: 0, netPaidSats: 0 }
+    sum.absorbedSats += change.absorbedSats
+    sum.netPaidSats += change.netPaidSats
+    byDay.set(key, sum)
+  }
+  const rows = [...byDay.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row)
+  if (rows.length === 0) return Promise.resolve()
+  const customers = rows.map((row) => row.customer)
+  const days = rows.map((row) => row.day)
+  return Promise.all([
+    tx`
+      insert into customer_days (customer, day)
+      select customer, day::date from unnest(${customers}::text[], ${days}::text[]) k (customer, day)
+      on conflict (customer, day) do nothing`.execute(),
+    tx`
+      update customer_days d set
+        absorbed_sats = d.absorbed_sats + k.absorbed,
+        net_paid_sats = d.net_paid_sats + k.net_paid
+      from unnest(
+        ${customers}::text[], ${days}::text[],
+        ${rows.map((row) => row.absorbedSats)}::bigint[],
+        ${rows.map((row) => row.netPaidSats)}::bigint[]
+      ) k (customer, day, absorbed, net_paid)
+      where d.customer = k.customer and d.day = k.day::date`.execute(),
+  ])
+}
+
+/** Notes a key's first settled net charge ever. */
+export function noteFirstPaid(tx: Tx, customers: readonly string[]): Promise<unknown> {
+  const keys = [...new Set(customers)].sort()
+  return tx`
+    update customers set first_paid_at = now()
+    where pubkey = any(${keys}::text[]) and first_paid_at is null`.execute()
+}
+
+/** Grants a tier to one key, or takes the grant back with null. */
+export async function setGrantedTier(
+  sql: AnySql,
+  pubkey: string,
+  tier: Tier | null,
+  source: GrantSource,
+): Promise<void> {
+  await ensureCustomers(sql, [pubkey])
+  await sql`
+    update customers
+    set granted_tier = ${tier}, granted_source = ${tier === null ? null : source}
+    where pubkey = ${pubkey}`.execute()
+}
+
+/** Bans a key from the bot, or lifts the ban. */
+export async function setBan(
+  sql: AnySql,
+  pubkey: string,
+  ban: { reason: string } | null,
+): Promise<void> {
+  await ensureCustomers(sql, [pubkey])
+  await sql`
+    update customers
+    set banned_at = ${ban === null ? null : sql`now()`}, ban_reason = ${ban?.reason ?? null}
+    where pubkey = ${pubkey}`.execute()
+}
+
+export interface Balance {
+  /** Spendable. */
+  availableSats: number
+  /** With what running jobs and withdrawals hold of it. */
+  balanceSats: number
+}
+
+export async function readBalances(
+  sql: AnySql,
+  pubkeys: readonly string[],
+): Promise<Map<string, Balance>> {
+  const rows = await sql<(Balance & { pubkey: string })[]>`
+    select
+      k.pubkey,
+      coalesce(c.balance_sats, 0) as available_sats,
+      coalesce(c.balance_sats, 0)
+      + coalesce((
+        select sum(j.paid_sats) from jobs j
+        where j.customer = k.pubkey and j.paid_from = 'balance' and j.finished_at is null
+      ), 0)
+      + coalesce((
+        select sum(w.held_sats) from withdrawals w where w.customer = k.pubkey
+      ), 0) as balance_sats
+    from unnest(${[...pubkeys]}::text[]) k (pubkey)
+    left join customers c on c.pubkey = k.pubkey`.execute()
+  return new Map(rows.map(({ pubkey, ...balance }) => [pubkey, balance]))
+}

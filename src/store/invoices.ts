@@ -1,0 +1,147 @@
+import type { AnySql, Sql, Tx } from './database.ts'
+import type { Form, ReplyTo, Via } from './inbox.ts'
+
+export type Purpose = 'job' | 'topup' | 'donate'
+
+/** How long a hash is watched after expiry, seconds: LNbits turns some expired rows into paid ones late. */
+const GRACE_SECONDS = 2 * 86_400
+
+export interface NewInvoice {
+  paymentHash: string
+  purpose: Purpose
+  jobId: number | null
+  to: ReplyTo
+  amountSats: number
+  bolt11: string
+  /** Unix seconds, read from the bolt11 itself. */
+  expiresAt: number
+}
+
+export interface Invoice {
+  paymentHash: string
+  state: 'open' | 'expired' | 'paid' | 'given_up'
+  purpose: Purpose
+  customer: string
+  jobId: number | null
+  via: Via
+  form: Form
+  programId: string | null
+  rumorAt: number
+  rumorId: string
+  amountSats: number
+  expiresAt: number
+}
+
+const invoiceColumns = (sql: AnySql) => sql`
+  i.payment_hash, i.state, i.purpose, i.customer, i.job_id, i.via, i.form, i.program_id, i.rumor_at,
+  i.rumor_id, i.amount_sats, floor(extract(epoch from i.expires_at))::bigint as expires_at`
+
+/** The first look of its own comes shortly before expiry: the last one that reaches the Lightning node. */
+export function insertInvoices(tx: Tx, invoices: readonly NewInvoice[]): Promise<unknown> {
+  return tx`
+    insert into invoices (payment_hash, purpose, customer, job_id, via, form, program_id, rumor_at,
+      rumor_id, amount_sats, bolt11, expires_at, look_at)
+    select payment_hash, purpose, customer, job_id, via, form, program_id, rumor_at, rumor_id,
+      amount_sats, bolt11, to_timestamp(expires_at),
+      greatest(now(), to_timestamp(expires_at) - interval '5 seconds')
+    from unnest(
+      ${invoices.map((i) => i.paymentHash)}::text[], ${invoices.map((i) => i.purpose)}::text[],
+      ${invoices.map((i) => i.to.customer)}::text[], ${invoices.map((i) => i.jobId)}::bigint[],
+      ${invoices.map((i) => i.to.via)}::text[], ${invoices.map((i) => i.to.form)}::text[],
+      ${invoices.map((i) => i.to.programId)}::text[], ${invoices.map((i) => i.to.rumorAt)}::bigint[],
+      ${invoices.map((i) => i.to.rumorId)}::text[], ${invoices.map((i) => i.amountSats)}::bigint[],
+      ${invoices.map((i) => i.bolt11)}::text[], ${invoices.map((i) => i.expiresAt)}::float8[]
+    ) i (payment_hash, purpose, customer, job_id, via, form, program_id, rumor_at, rumor_id,
+      amount_sats, bolt11, expires_at)`.execute()
+}
+
+export interface SeenPayment {
+  paymentHash: string
+  /** What LNbits says came in, sats. */
+  amountSats: number
+  /** What LNbits kept of it, sats. */
+  feeSats: number
+}
+
+/** Marks invoices paid, each once for ever: what comes back is to be booked in this transaction. */
+export async function markPaid(
+  tx: Tx,
+  payments: readonly SeenPayment[],
+): Promise<(Invoice & { feeSats: number; seenSats: number })[]> {
+  const rows = await tx<(Invoice & { feeSats: number; seenSats: number })[]>`
+    update invoices i set state = 'paid', paid_at = now(), fee_sats = p.fee, look_at = null
+    from unnest(
+      ${payments.map((p) => p.paymentHash)}::text[], ${payments.map((p) => p.amountSats)}::bigint[],
+      ${payments.map((p) => p.feeSats)}::bigint[]
+    ) p (payment_hash, amount, fee)
+    where i.payment_hash = p.payment_hash and i.state <> 'paid'
+    returning ${invoiceColumns(tx)}, i.fee_sats, p.amount as seen_sats`.execute()
+  return [...rows]
+}
+
+export interface WatchedInvoice {
+  paymentHash: string
+  amountSats: number
+}
+
+/** Hashes that may still be paid: open ones, and expired ones within their grace time. One of them, if named. */
+export async function readWatched(
+  sql: Sql,
+  limit: number,
+  paymentHash?: string,
+): Promise<WatchedInvoice[]> {
+  const rows = await sql<WatchedInvoice[]>`
+    select payment_hash, amount_sats from invoices
+    where look_at is not null
+      and (${paymentHash ?? null}::text is null or payment_hash = ${paymentHash ?? null})
+    order by look_at limit ${limit}`.execute()
+  return [...rows]
+}
+
+/** Hashes whose own look is due; each look is moved on at once, so that replicas do not ask twice. */
+export async function takeDueLooks(sql: Sql, limit: number): Promise<WatchedInvoice[]> {
+  const rows = await sql<WatchedInvoice[]>`
+    update invoices i set look_at = now() + interval '10 seconds'
+    from (
+      select payment_hash from invoices where look_at <= now()
+      order by look_at limit ${limit} for update skip locked
+    ) due
+    where i.payment_hash = due.payment_hash
+    returning i.payment_hash, i.amount_sats`.execute()
+  return [...rows]
+}
+
+/**
+ * LNbits answered "not paid" after expiry. The hash is watched on, ever more slowly, through a grace time:
+ * an answer of `failed` is not the end of an incoming invoice.
+ */
+export async function noteUnpaid(sql: AnySql, paymentHashes: readonly string[]): Promise<void> {
+  await sql`
+    update invoices set
+      state = case
+        when expires_at > now() then state
+        when expires_at + make_interval(secs => ${GRACE_SECONDS}) < now() then 'given_up'
+        else 'expired' end,
+      look_at = case
+        when expires_at > now() then greatest(now() + interval '1 second', expires_at)
+        when expires_at + make_interval(secs => ${GRACE_SECONDS}) < now() then null
+        -- As long again as it has been expired, but every half minute at first.
+        else now() + greatest(interval '30 seconds', (now() - expires_at) / 4) end
+    where payment_hash = any(${[...paymentHashes]}::text[]) and state in ('open', 'expired')`.execute()
+}
+
+export async function readInvoice(sql: AnySql, paymentHash: string): Promise<Invoice | undefined> {
+  const [row] = await sql<Invoice[]>`
+    select ${invoiceColumns(sql)} from invoices i where payment_hash = ${paymentHash}`.execute()
+  return row
+}
+
+/** The invoice of a job, for a last look before it expires. */
+export async function readInvoiceOfJob(
+  sql: AnySql,
+  jobId: number,
+): Promise<WatchedInvoice | undefined> {
+  const [row] = await sql<WatchedInvoice[]>`
+    select payment_hash, amount_sats from invoices where job_id = ${jobId}`.execute()
+  return row
+}

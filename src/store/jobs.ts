@@ -1,0 +1,302 @@
+import type { Tier } from '../money/tiers.ts'
+import type { GrantSource } from './customers.ts'
+import type { AnySql, Tx } from './database.ts'
+import type { Form, Via } from './inbox.ts'
+import type { JobState } from './job-states.ts'
+
+export type Serve = 'free' | 'partial' | 'gate'
+export type PaidFrom = 'pool' | 'balance' | 'invoice'
+
+export interface Job {
+  id: number
+  state: JobState
+  reason: string | null
+  customer: string
+  via: Via
+  form: Form
+  programId: string | null
+  rumorAt: number
+  rumorId: string
+  model: string
+  tier: Tier
+  tierSource: 'earned' | GrantSource
+  serve: Serve
+  paidFrom: PaidFrom | null
+  estimatedSats: number
+  chargeSats: number
+  promisedSats: number
+  reservedSats: number
+  reservedDay: string | null
+  paidSats: number
+  heldSats: number
+  freeTier: boolean
+  actualSats: number | null
+  absorbedSats: number
+  refundSats: number
+  shortfallSats: number
+  usdPerBtc: number | null
+  inputTokens: number
+  outputTokens: number
+  /** Unix seconds. */
+  createdAt: number
+  startedAt: Date | null
+  epoch: number
+  tries: number
+}
+
+export const jobColumns = (sql: AnySql) => sql`
+  id, state, reason, customer, via, form, program_id, rumor_at, rumor_id, model, tier, tier_source,
+  serve, paid_from, estimated_sats, charge_sats, promised_sats, reserved_sats,
+  to_char(reserved_day, 'YYYY-MM-DD') as reserved_day, paid_sats, held_sats, free_tier, actual_sats,
+  absorbed_sats, refund_sats, shortfall_sats, usd_per_btc, input_tokens, output_tokens,
+  floor(extract(epoch from created_at))::bigint as created_at, started_at, epoch, tries`
+
+export type NewJob = Pick<
+  Job,
+  | 'id'
+  | 'customer'
+  | 'via'
+  | 'form'
+  | 'programId'
+  | 'rumorAt'
+  | 'rumorId'
+  | 'model'
+  | 'tier'
+  | 'tierSource'
+  | 'serve'
+  | 'paidFrom'
+  | 'estimatedSats'
+  | 'chargeSats'
+  | 'promisedSats'
+  | 'reservedSats'
+  | 'reservedDay'
+  | 'paidSats'
+  | 'usdPerBtc'
+  | 'inputTokens'
+  | 'outputTokens'
+> & { state: 'accepted' | 'working'; requestHash: string; request: string }
+
+/** Ids are taken before the decision, so that a job and what refers to it are written in one round trip. */
+export async function takeJobIds(tx: Tx, count: number): Promise<number[]> {
+  const rows = await tx<{ id: number }[]>`
+    select nextval(pg_get_serial_sequence('jobs', 'id')) as id from generate_series(1, ${count})`.execute()
+  return rows.map((row) => row.id)
+}
+
+/** Inserts jobs born leased: the replica that accepted them goes on without a claim. */
+export function insertJobs(
+  tx: Tx,
+  jobs: readonly NewJob[],
+  lease: { holder: string; seconds: number },
+): Promise<unknown> {
+  return Promise.all([
+    tx`
+      insert into jobs (id, state, customer, via, form, program_id, rumor_at, rumor_id, request_hash,
+        model, tier, tier_source, serve, paid_from, estimated_sats, charge_sats, promised_sats,
+        reserved_sats, reserved_day, paid_sats, held_sats, free_tier, usd_per_btc, input_tokens,
+        output_tokens, due_at, lease, epoch, tries)
+      overriding system value
+      select id, state, customer, via, form, program_id, rumor_at, rumor_id, request_hash,
+        model, tier, tier_source, serve, paid_from, estimated_sats, charge_sats, promised_sats,
+        reserved_sats, reserved_day::date, paid_sats, reserved_sats + paid_sats, reserved_sats > 0,
+        usd_per_btc, input_tokens, output_tokens,
+        now() + make_interval(secs => ${lease.seconds}), ${lease.holder}, 1, 1
+      from unnest(
+        ${jobs.map((j) => j.id)}::bigint[], ${jobs.map((j) => j.state)}::text[],
+        ${jobs.map((j) => j.customer)}::text[], ${jobs.map((j) => j.via)}::text[],
+        ${jobs.map((j) => j.form)}::text[], ${jobs.map((j) => j.programId)}::text[],
+        ${jobs.map((j) => j.rumorAt)}::bigint[], ${jobs.map((j) => j.rumorId)}::text[],
+        ${jobs.map((j) => j.requestHash)}::text[], ${jobs.map((j) => j.model)}::text[],
+        ${jobs.map((j) => j.tier)}::text[], ${jobs.map((j) => j.tierSource)}::text[],
+        ${jobs.map((j) => j.serve)}::text[], ${jobs.map((j) => j.paidFrom)}::text[],
+        ${jobs.map((j) => j.estimatedSats)}::bigint[], ${jobs.map((j) => j.chargeSats)}::bigint[],
+        ${jobs.map((j) => j.promisedSats)}::bigint[], ${jobs.map((j) => j.reservedSats)}::bigint[],
+        ${jobs.map((j) => j.reservedDay)}::text[], ${jobs.map((j) => j.paidSats)}::bigint[],
+        ${jobs.map((j) => j.usdPerBtc)}::float8[], ${jobs.map((j) => j.inputTokens)}::int[],
+        ${jobs.map((j) => j.outputTokens)}::int[]
+      ) j (id, state, customer, via, form, program_id, rumor_at, rumor_id, request_hash, model, tier,
+        tier_source, serve, paid_from, estimated_sats, charge_sats, promised_sats, reserved_sats,
+        reserved_day, paid_sats, usd_per_btc, input_tokens, output_tokens)`.execute(),
+    tx`
+      insert into job_texts (job_id, request)
+      select * from unnest(${jobs.map((j) => j.id)}::bigint[], ${jobs.map((j) => j.request)}::text[])`.execute(),
+  ])
+}
+
+/** Jobs of these customers in the last five minutes with the same text by another door: twins. */
+export async function findTwins(
+  tx: Tx,
+  requests: readonly { customer: string; requestHash: string; via: Via }[],
+): Promise<(number | null)[]> {
+  const rows = await tx<{ jobId: number | null }[]>`
+    select (
+      select j.id from jobs j
+      where j.customer = r.customer and j.request_hash = r.request_hash and j.via <> r.via
+        and j.created_at > now() - interval '5 minutes'
+      order by j.id desc limit 1
+    ) as job_id
+    from unnest(
+      ${requests.map((r) => r.customer)}::text[],
+      ${requests.map((r) => r.requestHash)}::text[],
+      ${requests.map((r) => r.via)}::text[]
+    ) with ordinality r (customer, request_hash, via, place)
+    order by r.place`.execute()
+  return rows.map((row) => row.jobId)
+}
+
+/** accepted → awaiting_payment: its invoice stands. Answers the ids it applied to. */
+export async function awaitPayment(
+  tx: Tx,
+  jobs: readonly { id: number; epoch: number; expiresAt: number }[],
+): Promise<Set<number>> {
+  const rows = await tx<{ id: number }[]>`
+    update jobs j
+    set state = 'awaiting_payment', lease = null, tries = 0, last_error = null,
+      due_at = to_timestamp(k.expires_at)
+    from unnest(
+      ${jobs.map((j) => j.id)}::bigint[], ${jobs.map((j) => j.epoch)}::int[],
+      ${jobs.map((j) => j.expiresAt)}::float8[]
+    ) k (id, epoch, expires_at)
+    where j.id = k.id and j.epoch = k.epoch and j.state = 'accepted'
+    returning j.id`.execute()
+  return new Set(rows.map((row) => row.id))
+}
+
+/** accepted → refused. False: the world moved on. */
+export async function refuse(
+  tx: Tx,
+  job: { id: number; epoch: number },
+  reason: string,
+): Promise<boolean> {
+  const rows = await tx`
+    update jobs set state = 'refused', reason = ${reason}, finished_at = now(), due_at = null,
+      lease = null
+    where id = ${job.id} and epoch = ${job.epoch} and state = 'accepted'
+    returning id`.execute()
+  return rows.length > 0
+}
+
+/** Locks jobs in the order of their ids, after the pool: a payment and an expiry cannot both have one. */
+export async function lockJobs(tx: Tx, ids: readonly number[]): Promise<Map<number, Job>> {
+  const rows = await tx<Job[]>`
+    select ${jobColumns(tx)} from jobs where id = any(${[...ids]}::bigint[]) order by id for update`.execute()
+  return new Map(rows.map((row) => [row.id, row]))
+}
+
+/** awaiting_payment → working: the invoice is paid and `reservedSats` left the pool for it. Born leased. */
+export async function startPaidWork(
+  tx: Tx,
+  paid: { jobId: number; paidSats: number; reservedSats: number; day: string },
+  lease: { holder: string; seconds: number },
+): Promise<Job | undefined> {
+  const [row] = await tx<Job[]>`
+    update jobs set
+      state = 'working', reason = null, paid_from = 'invoice',
+      paid_sats = ${paid.paidSats},
+      reserved_sats = ${paid.reservedSats},
+      reserved_day = ${paid.reservedSats > 0 ? paid.day : null}::text::date,
+      free_tier = ${paid.reservedSats > 0},
+      held_sats = ${paid.paidSats + paid.reservedSats},
+      due_at = now() + make_interval(secs => ${lease.seconds}),
+      lease = ${lease.holder}, epoch = epoch + 1, tries = 1, last_error = null
+    where id = ${paid.jobId} and state = 'awaiting_payment'
+    returning ${jobColumns(tx)}`.execute()
+  return row
+}
+
+/** accepted or awaiting_payment → expired. Fenced by epoch when a lane asks, not when the customer cancels. */
+export async function expire(
+  tx: Tx,
+  jobId: number,
+  reason: 'unpaid' | 'cancelled',
+  epoch?: number,
+): Promise<Job | undefined> {
+  const [row] = await tx<Job[]>`
+    update jobs set state = 'expired', reason = ${reason}, finished_at = now(), due_at = null,
+      lease = null, epoch = epoch + 1
+    where id = ${jobId} and state in ('accepted', 'awaiting_payment')
+      and (${epoch ?? null}::int is null or epoch = ${epoch ?? null})
+    returning ${jobColumns(tx)}`.execute()
+  return row
+}
+
+export interface FinishedJob {
+  id: number
+  epoch: number
+  state: 'done' | 'failed'
+  reason: string | null
+  actualSats: number
+  absorbedSats: number
+  refundSats: number
+  shortfallSats: number
+  usedInput: number | null
+  usedOutput: number | null
+  result: string | null
+}
+
+/** working → done or failed, fenced by epoch; the hold is emptied in the same statement. */
+export async function finishJobs(tx: Tx, jobs: readonly FinishedJob[]): Promise<Set<number>> {
+  const rows = await tx<{ id: number }[]>`
+    update jobs j
+    set state = k.state, reason = k.reason, actual_sats = k.actual, absorbed_sats = k.absorbed,
+      refund_sats = k.refund, shortfall_sats = k.shortfall, used_input_tokens = k.used_input,
+      used_output_tokens = k.used_output, held_sats = 0, free_tier = k.absorbed > 0,
+      finished_at = now(), due_at = null, lease = null
+    from unnest(
+      ${jobs.map((j) => j.id)}::bigint[], ${jobs.map((j) => j.epoch)}::int[],
+      ${jobs.map((j) => j.state)}::text[], ${jobs.map((j) => j.reason)}::text[],
+      ${jobs.map((j) => j.actualSats)}::bigint[], ${jobs.map((j) => j.absorbedSats)}::bigint[],
+      ${jobs.map((j) => j.refundSats)}::bigint[], ${jobs.map((j) => j.shortfallSats)}::bigint[],
+      ${jobs.map((j) => j.usedInput)}::int[], ${jobs.map((j) => j.usedOutput)}::int[]
+    ) k (id, epoch, state, reason, actual, absorbed, refund, shortfall, used_input, used_output)
+    where j.id = k.id and j.epoch = k.epoch and j.state = 'working'
+    returning j.id`.execute()
+  return new Set(rows.map((row) => row.id))
+}
+
+export async function storeResults(
+  tx: Tx,
+  results: readonly { id: number; result: string }[],
+): Promise<void> {
+  await tx`
+    update job_texts t set result = r.result
+    from unnest(${results.map((r) => r.id)}::bigint[], ${results.map((r) => r.result)}::text[])
+      r (id, result)
+    where t.job_id = r.id`.execute()
+}
+
+export async function readRequest(sql: AnySql, jobId: number): Promise<string> {
+  const [row] = await sql<{ request: string }[]>`
+    select request from job_texts where job_id = ${jobId}`.execute()
+  if (!row) throw new Error(`job ${jobId} has no request text`)
+  return row.request
+}
+
+/** A customer's own job; somebody else's reads as absent. */
+export async function readJob(
+  sql: AnySql,
+  jobId: number,
+  customer?: string,
+): Promise<Job | undefined> {
+  const [row] = await sql<Job[]>`
+    select ${jobColumns(sql)} from jobs
+    where id = ${jobId} and (${customer ?? null}::text is null or customer = ${customer ?? null})`.execute()
+  return row
+}
+
+export async function readJobsOf(sql: AnySql, customer: string, limit: number): Promise<Job[]> {
+  const rows = await sql<Job[]>`
+    select ${jobColumns(sql)} from jobs where customer = ${customer} order by id desc limit ${limit}`.execute()
+  return [...rows]
+}
+
+/** The latest job that a customer's message made, by the message's id. */
+export async function findJobOfRumor(
+  sql: AnySql,
+  customer: string,
+  rumorId: string,
+): Promise<number | undefined> {
+  const [row] = await sql<{ id: number }[]>`
+    select id from jobs where customer = ${customer} and rumor_id = ${rumorId} limit 1`.execute()
+  return row?.id
+}

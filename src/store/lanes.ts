@@ -1,0 +1,139 @@
+import type { AnySql, Sql } from './database.ts'
+import { type Job, jobColumns } from './jobs.ts'
+import { type OutboxRow, outboxColumns } from './outbox.ts'
+
+/** A claimed row knows its fence; ids are unique within one table. */
+export interface Claimed {
+  id: number
+  epoch: number
+  tries: number
+}
+
+/**
+ * How a lane claims, renews and lets go of the rows of one table. All times come from the database's clock;
+ * processes hand in durations. `due_at` is schedule, timer and lease expiry in one, so a row whose owner died
+ * becomes due by itself.
+ */
+export interface LaneQueries<Row extends Claimed> {
+  /** Claims up to `count` due rows; `waitMs` is the time until the next one is due, or null for none. */
+  claim(
+    sql: Sql,
+    count: number,
+    holder: string,
+    leaseSeconds: number,
+  ): Promise<{ rows: Row[]; waitMs: number | null }>
+  /** Keeps what is held; answers the ids that are still ours. */
+  renew(sql: Sql, held: readonly Claimed[], leaseSeconds: number): Promise<Set<number>>
+  /** Lets a row go and makes it due again after `afterMs`; `progress` forgets the tries so far. */
+  retry(
+    sql: AnySql,
+    row: Claimed,
+    options: { afterMs: number; error: string | null; progress: boolean },
+  ): Promise<boolean>
+  /** Gives back all that is held, due at once, for the other replicas. */
+  release(sql: Sql, held: readonly Claimed[]): Promise<void>
+}
+
+/** Lanes of the jobs table claim one state each; a state this version does not know is never claimed. */
+export function jobLane(state: 'accepted' | 'awaiting_payment' | 'working'): LaneQueries<Job> {
+  return {
+    async claim(sql, count, holder, leaseSeconds) {
+      const rows = await sql<(Job & { waitMs: number | null })[]>`
+        with due as (
+          select id from jobs where state = ${state} and due_at <= now()
+          order by due_at limit ${count} for update skip locked
+        ), claimed as (
+          update jobs j set lease = ${holder}, due_at = now() + make_interval(secs => ${leaseSeconds}),
+            epoch = epoch + 1, tries = tries + 1
+          from due where j.id = due.id returning j.*
+        )
+        select w.wait_ms, ${jobColumns(sql)}
+        from (
+          select extract(epoch from min(due_at) - now())::float8 * 1000 as wait_ms
+          from jobs where state = ${state} and due_at > now()
+        ) w left join claimed on true`
+      return split(rows)
+    },
+    renew: (sql, held, leaseSeconds) => renewed(sql, 'jobs', held, leaseSeconds),
+    retry: (sql, row, options) => retried(sql, 'jobs', row, options),
+    release: (sql, held) => released(sql, 'jobs', held),
+  }
+}
+
+export const outboxLane: LaneQueries<OutboxRow> = {
+  async claim(sql, count, holder, leaseSeconds) {
+    const rows = await sql<(OutboxRow & { waitMs: number | null })[]>`
+      with due as (
+        select id from outbox where due_at <= now()
+        order by due_at limit ${count} for update skip locked
+      ), claimed as (
+        update outbox o set lease = ${holder}, due_at = now() + make_interval(secs => ${leaseSeconds}),
+          epoch = epoch + 1, tries = tries + 1
+        from due where o.id = due.id returning o.*
+      )
+      select w.wait_ms, ${outboxColumns(sql)}
+      from (
+        select extract(epoch from min(due_at) - now())::float8 * 1000 as wait_ms
+        from outbox where due_at > now()
+      ) w left join claimed on true`
+    return split(rows)
+  },
+  renew: (sql, held, leaseSeconds) => renewed(sql, 'outbox', held, leaseSeconds),
+  retry: (sql, row, options) => retried(sql, 'outbox', row, options),
+  release: (sql, held) => released(sql, 'outbox', held),
+}
+
+type LaneTable = 'jobs' | 'outbox' | 'withdrawals'
+
+export function split<Row extends Claimed>(
+  rows: readonly (Row & { waitMs: number | null })[],
+): { rows: Row[]; waitMs: number | null } {
+  return { rows: rows.filter((row) => row.id !== null), waitMs: rows[0]?.waitMs ?? null }
+}
+
+export async function renewed(
+  sql: Sql,
+  table: LaneTable,
+  held: readonly Claimed[],
+  leaseSeconds: number,
+): Promise<Set<number>> {
+  const rows = await sql<{ id: number }[]>`
+    update ${sql(table)} t set due_at = now() + make_interval(secs => ${leaseSeconds})
+    from unnest(${held.map((row) => row.id)}::bigint[], ${held.map((row) => row.epoch)}::int[])
+      k (id, epoch)
+    where t.id = k.id and t.epoch = k.epoch and t.lease is not null
+    returning t.id`
+  return new Set(rows.map((row) => row.id))
+}
+
+export async function retried(
+  sql: AnySql,
+  table: LaneTable,
+  row: Claimed,
+  { afterMs, error, progress }: { afterMs: number; error: string | null; progress: boolean },
+): Promise<boolean> {
+  const rows = await sql`
+    update ${sql(table)} set lease = null, last_error = ${error},
+      due_at = now() + make_interval(secs => ${afterMs / 1000}),
+      tries = case when ${progress} then 0 else tries end
+    where id = ${row.id} and epoch = ${row.epoch} and lease is not null
+    returning id`
+  return rows.length > 0
+}
+
+export async function released(
+  sql: Sql,
+  table: LaneTable,
+  held: readonly Claimed[],
+): Promise<void> {
+  await sql`
+    update ${sql(table)} t set lease = null, due_at = now(), tries = greatest(t.tries - 1, 0)
+    from unnest(${held.map((row) => row.id)}::bigint[], ${held.map((row) => row.epoch)}::int[])
+      k (id, epoch)
+    where t.id = k.id and t.epoch = k.epoch and t.lease is not null`
+}
+
+/** Wakes the lanes of the other replicas; a hint that may be lost, it carries no data. */
+export async function notifyLane(sql: AnySql, lane: string): Promise<void> {
+  await sql`select pg_notify('tithe_lane', ${lane})`
+}

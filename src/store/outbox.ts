@@ -1,0 +1,196 @@
+import type { AnySql, Tx } from './database.ts'
+import type { Form, ReplyTo, Via } from './inbox.ts'
+
+/** How long an undelivered reply is tried, seconds: a relay list may be down for a weekend. */
+const GIVE_UP_SECONDS = 3 * 86_400
+
+export interface NewReply {
+  to: ReplyTo
+  jobId: number | null
+  /** One distinct reply per step of a job. */
+  step: string
+  reply: Record<string, unknown>
+}
+
+/** A reply as its lane sees it. */
+export interface OutboxRow {
+  id: number
+  customer: string
+  via: Via
+  form: Form
+  programId: string | null
+  jobId: number | null
+  step: string
+  rumorAt: number | null
+  rumorId: string | null
+  reply: Record<string, unknown>
+  /** Unix seconds; the date of its rumor, so that wrapping twice gives one message. */
+  createdAt: number
+  givenUp: boolean
+  delivered: boolean
+  epoch: number
+  tries: number
+}
+
+/**
+ * Puts replies in the outbox, born leased to `lease`: after the commit they are handed to the deliver
+ * lane without a claim. A step of a job that has its reply already adds nothing.
+ */
+export function putReplies(
+  tx: AnySql,
+  replies: readonly NewReply[],
+  lease: { holder: string; seconds: number },
+): Promise<OutboxRow[]> {
+  if (replies.length === 0) return Promise.resolve([])
+  const rows = tx<OutboxRow[]>`
+    insert into outbox (customer, via, form, program_id, job_id, step, rumor_at, rumor_id, reply,
+      give_up_at, due_at, lease, epoch, tries)
+    select customer, via, form, program_id, job_id, step, rumor_at, rumor_id, reply::jsonb,
+      now() + make_interval(secs => ${GIVE_UP_SECONDS}),
+      now() + make_interval(secs => ${lease.seconds}), ${lease.holder}, 1, 1
+    from unnest(
+      ${replies.map((r) => r.to.customer)}::text[],
+      ${replies.map((r) => r.to.via)}::text[],
+      ${replies.map((r) => r.to.form)}::text[],
+      ${replies.map((r) => r.to.programId)}::text[],
+      ${replies.map((r) => r.jobId)}::bigint[],
+      ${replies.map((r) => r.step)}::text[],
+      ${replies.map((r) => r.to.rumorAt)}::bigint[],
+      ${replies.map((r) => r.to.rumorId)}::text[],
+      ${replies.map((r) => JSON.stringify(r.reply))}::text[]
+    ) r (customer, via, form, program_id, job_id, step, rumor_at, rumor_id, reply)
+    on conflict (job_id, step) do nothing
+    returning ${outboxColumns(tx)}`.execute()
+  return rows.then((inserted) => [...inserted])
+}
+
+/** Whether a customer was sent this within a day. */
+export async function wasTold(sql: AnySql, customer: string, step: string): Promise<boolean> {
+  const rows = await sql`
+    select 1 from outbox
+    where customer = ${customer} and step = ${step} and created_at > now() - interval '1 day'
+    limit 1`.execute()
+  return rows.length > 0
+}
+
+export const outboxColumns = (sql: AnySql) => sql`
+  id, customer, via, form, program_id, job_id, step, rumor_at, rumor_id, reply,
+  floor(extract(epoch from created_at))::bigint as created_at,
+  give_up_at <= now() as given_up, delivered_at is not null as delivered, epoch, tries`
+
+export interface StoredEvent {
+  part: number
+  eventId: string
+  eventJson: string
+}
+
+export interface Publication {
+  part: number
+  relay: string
+  acknowledged: boolean
+  refused: boolean
+}
+
+export async function readEvents(
+  sql: AnySql,
+  outboxId: number,
+): Promise<{ events: StoredEvent[]; publications: Publication[] }> {
+  const [events, publications] = await Promise.all([
+    sql<StoredEvent[]>`
+      select part, event_id, event_json from outbox_events
+      where outbox_id = ${outboxId} order by part`.execute(),
+    sql<Publication[]>`
+      select part, relay, acknowledged_at is not null as acknowledged,
+        refused_at is not null as refused
+      from outbox_publications where outbox_id = ${outboxId} order by part, relay`.execute(),
+  ])
+  return { events: [...events], publications: [...publications] }
+}
+
+/** Stores signed events and the relays they go to, once: a second writer finds them there and stores nothing. */
+export async function storeEvents(
+  tx: Tx,
+  signed: readonly { outboxId: number; events: StoredEvent[]; relays: string[] }[],
+): Promise<void> {
+  const events = signed.flatMap((s) => s.events.map((e) => ({ ...e, outboxId: s.outboxId })))
+  const publications = signed.flatMap((s) =>
+    s.events.flatMap((e) =>
+      s.relays.map((relay) => ({ outboxId: s.outboxId, part: e.part, relay })),
+    ),
+  )
+  await Promise.all([
+    tx`
+      insert into outbox_events (outbox_id, part, event_id, event_json)
+      select * from unnest(
+        ${events.map((e) => e.outboxId)}::bigint[],
+        ${events.map((e) => e.part)}::int[],
+        ${events.map((e) => e.eventId)}::text[],
+        ${events.map((e) => e.eventJson)}::text[])`.execute(),
+    tx`
+      insert into outbox_publications (outbox_id, part, relay)
+      select * from unnest(
+        ${publications.map((p) => p.outboxId)}::bigint[],
+        ${publications.map((p) => p.part)}::int[],
+        ${publications.map((p) => p.relay)}::text[])`.execute(),
+  ])
+}
+
+export interface PublicationResult {
+  outboxId: number
+  part: number
+  relay: string
+  acknowledged: boolean
+  /** Final: this relay will never take it. */
+  refused: boolean
+  error: string | null
+}
+
+export interface OutboxEnd {
+  id: number
+  epoch: number
+  /** At least one relay said OK to every part. */
+  delivered: boolean
+  /** Seconds until the next try, or null when nothing is left to try. */
+  againSeconds: number | null
+  error: string | null
+}
+
+/** Records what relays answered and when to try again; fenced by epoch. */
+export async function settlePublications(
+  sql: AnySql,
+  results: readonly PublicationResult[],
+  ends: readonly OutboxEnd[],
+): Promise<void> {
+  await Promise.all([
+    sql`
+      update outbox_publications p set
+        acknowledged_at = case when r.acknowledged then coalesce(p.acknowledged_at, now())
+          else p.acknowledged_at end,
+        refused_at = case when r.refused then coalesce(p.refused_at, now()) else p.refused_at end,
+        last_error = r.error
+      from unnest(
+        ${results.map((r) => r.outboxId)}::bigint[],
+        ${results.map((r) => r.part)}::int[],
+        ${results.map((r) => r.relay)}::text[],
+        ${results.map((r) => r.acknowledged)}::boolean[],
+        ${results.map((r) => r.refused)}::boolean[],
+        ${results.map((r) => r.error)}::text[]
+      ) r (outbox_id, part, relay, acknowledged, refused, error)
+      where p.outbox_id = r.outbox_id and p.part = r.part and p.relay = r.relay`.execute(),
+    sql`
+      update outbox o set
+        lease = null,
+        due_at = now() + make_interval(secs => e.again_seconds),
+        delivered_at = case when e.delivered then coalesce(o.delivered_at, now())
+          else o.delivered_at end,
+        last_error = e.error
+      from unnest(
+        ${ends.map((e) => e.id)}::bigint[],
+        ${ends.map((e) => e.epoch)}::int[],
+        ${ends.map((e) => e.delivered)}::boolean[],
+        ${ends.map((e) => e.againSeconds)}::float8[],
+        ${ends.map((e) => e.error)}::text[]
+      ) e (id, epoch, delivered, again_seconds, error)
+      where o.id = e.id and o.epoch = e.epoch`.execute(),
+  ])
+}
