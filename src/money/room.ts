@@ -27,10 +27,11 @@ export interface RoomInput {
   ownPromiseSats?: number | undefined
   /**
    * What the operator paid for this key's promises when the pool did not reach: today, and in the
-   * 90 days of the ratio. It counts like a grant. Otherwise keys that empty the pool for each other
-   * between promise and payment get the ratio over and over at the operator's cost.
+   * 90 days of the ratio; null where there was none. It counts like a grant. Otherwise keys that
+   * empty the pool for each other between promise and payment get the ratio over and over at the
+   * operator's cost.
    */
-  shortfalls?: { todaySats: number; sats90: number } | undefined
+  shortfalls: { todaySats: number; sats90: number } | null
 }
 
 /** What is left of each term, sats, never negative; `ratioSats` is null where the ratio does not bind. */

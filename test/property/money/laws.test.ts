@@ -41,7 +41,7 @@ const roomInput = (amount: fc.Arbitrary<number>, part: fc.Arbitrary<number>) =>
       usedSats: amount,
     }),
     ownPromiseSats: fc.option(amount, { nil: undefined }),
-    shortfalls: fc.option(fc.record({ todaySats: amount, sats90: amount }), { nil: undefined }),
+    shortfalls: fc.option(fc.record({ todaySats: amount, sats90: amount })),
   })
 const soundRoom = roomInput(sats, ratio)
 const anyRoom = fc.oneof(soundRoom, roomInput(anyNumber, anyNumber))

@@ -7,6 +7,7 @@ const wide: RoomInput = {
   ratio: { netPaidSats90: 100_000, grantsSats90: 0, earnedGrantRatio: 0.25 },
   poolSats: 10_000,
   breaker: { openingSats: 100_000, outflowPct: 10, usedSats: 0 },
+  shortfalls: null,
 }
 const roomOf = (part: Partial<RoomInput>) => room({ ...wide, ...part })
 
@@ -39,6 +40,7 @@ test('a term that is used up or overdrawn closes the room and is never negative'
     ratio: { netPaidSats90: 400, grantsSats90: 101, earnedGrantRatio: 0.25 },
     poolSats: 0,
     breaker: { openingSats: 100, outflowPct: 10, usedSats: 11 },
+    shortfalls: null,
   })
   expect(terms).toEqual({ budgetSats: 0, ratioSats: 0, poolSats: 0, breakerSats: 0 })
   expect(roomSats).toBe(0)
