@@ -23,5 +23,7 @@ create table customer_days (
   absorbed_sats bigint not null default 0 constraint customer_days_absorbed check (absorbed_sats >= 0),
   -- Net settled charges: paid less refunded.
   net_paid_sats bigint not null default 0 constraint customer_days_net_paid check (net_paid_sats >= 0),
+  -- What the operator paid for promises to this key that the pool could not keep; counts like a grant.
+  shortfall_sats bigint not null default 0 constraint customer_days_shortfall check (shortfall_sats >= 0),
   constraint customer_days_pk primary key (customer, day)
 ) with (fillfactor = 70);

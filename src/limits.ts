@@ -157,3 +157,11 @@ export const OPEN_QUEUE = 8_192
 export const OPEN_QUEUE_CHARS = 16 * 1024 * 1024
 /** Most threads that open wraps: each more costs 40 MiB and the relays cannot feed it. */
 export const OPEN_THREADS = 4
+/** Longest start of the embedded database, ms: after a crash it replays up to 512 MB of its log. */
+export const EMBEDDED_START_MS = 5 * 60_000
+/** Longest wait for its stop, ms; it goes on stopping by itself. Usually 50 ms. */
+export const EMBEDDED_STOP_MS = 60_000
+/** How often it is looked after, ms; a look is three system calls. Doubled up to 32 s by failures. */
+export const EMBEDDED_WATCH_MS = 1_000
+/** Size at which its log is put aside at a start, bytes; one older is kept. */
+export const EMBEDDED_LOG_BYTES = 1024 * 1024

@@ -1,7 +1,7 @@
 import type { ReasonCode } from '../doors/protocol.ts'
 import { refusal } from '../doors/replies.ts'
 import { ACCEPT_BATCH, OPEN_JOBS_PER_CUSTOMER } from '../limits.ts'
-import { boundPromise, decide } from '../money/decide.ts'
+import { boundPromise, type Decision, decide } from '../money/decide.ts'
 import type { MoneyRules } from '../money/rules.ts'
 import {
   type CustomerFacts,
@@ -69,16 +69,16 @@ async function acceptAll(
     readCustomers(tx, [...new Set(requests.map((request) => request.to.customer))]),
     takeJobIds(tx, requests.length),
   ])
-  const desk = createDesk({ ...pool, balanceSats }, customers, rules)
-  const accepted = requests.map((request, place): Verdict => {
+  const books = openBooks({ ...pool, balanceSats }, customers)
+  const verdicts = requests.map((request, place): Verdict => {
     // The same message twice in one batch was inserted once; the first of them has it.
     if (!fresh.delete(request.message.rumorId)) return { outcome: 'replayed' }
-    const twin = twins[place] ?? desk.twinOf(request)
-    if (twin !== null && twin !== undefined) return { outcome: 'twin', jobId: twin }
-    return desk.decide(request, ids[place] as number)
+    const twin = twins[place] ?? twinInBatch(books, request)
+    if (twin !== undefined) return { outcome: 'twin', jobId: twin }
+    return decideOne(books, request, ids[place] as number, rules)
   })
-  const replies = await desk.write(tx, lease)
-  return accepted.map((verdict) => withReplies(verdict, replies))
+  const replies = await writeBooks(tx, books, lease)
+  return verdicts.map((verdict) => withReplies(verdict, replies))
 }
 
 type Verdict =
@@ -98,154 +98,169 @@ function withReplies(verdict: Verdict, replies: readonly OutboxRow[]): Accepted 
 }
 
 /**
- * Decides request after request on the facts of one transaction, each on what the ones before it left, and
- * collects what must be written.
+ * The facts of one transaction, lowered by each decision so that the next one sees what is left, and what is to be
+ * written for them.
  */
-function createDesk(
+interface Books {
+  pool: PoolFacts
+  /** The breaker's base for the day, which decisions do not change. */
+  openingSats: number
+  customers: ReadonlyMap<string, CustomerFacts>
+  jobs: NewJob[]
+  replies: NewReply[]
+  transfers: Transfer[]
+}
+
+const openBooks = (pool: PoolFacts, customers: ReadonlyMap<string, CustomerFacts>): Books => ({
+  pool,
+  openingSats: pool.openingSats,
+  customers,
+  jobs: [],
+  replies: [],
+  transfers: [],
+})
+
+function twinInBatch({ jobs }: Books, { to, requestHash }: PricedRequest): number | undefined {
+  return jobs.find(
+    (job) => job.customer === to.customer && job.requestHash === requestHash && job.via !== to.via,
+  )?.id
+}
+
+function decideOne(books: Books, request: PricedRequest, id: number, rules: MoneyRules): Verdict {
+  const { pool } = books
+  const facts = books.customers.get(request.to.customer)
+  if (!facts) throw new Error('a customer of the batch was not read')
+  const standing = standingOf(facts, pool, rules)
+  if (standing.banned) return refuse(books, request, 'banned')
+  if (facts.openJobs >= OPEN_JOBS_PER_CUSTOMER) {
+    return refuse(books, request, 'rate_limited', OPEN_JOBS_PER_CUSTOMER)
+  }
+  const decision = decide({
+    tier: standing.tier,
+    banned: false,
+    poolPaused: pool.paused,
+    room: standing.room,
+    estimateSats: request.estimatedSats,
+  })
+  const purse = purseOf(decision, facts, standing.room.terms.breakerSats, pool)
+  const { absorbSats, working } = purse
+  const job: NewJob = {
+    id,
+    state: working ? 'working' : 'accepted',
+    ...request.to,
+    request: request.request,
+    requestHash: request.requestHash,
+    model: request.model,
+    tier: standing.tier,
+    tierSource: standing.source,
+    serve: absorbSats === 0 ? 'gate' : decision.serve,
+    paidFrom: purse.paidFrom,
+    estimatedSats: request.estimatedSats,
+    chargeSats: request.estimatedSats - absorbSats,
+    promisedSats: working ? 0 : absorbSats,
+    reservedSats: working ? absorbSats : 0,
+    reservedDay: working && absorbSats > 0 ? pool.day : null,
+    paidSats: purse.paidFrom === 'balance' ? request.estimatedSats - absorbSats : 0,
+    usdPerBtc: request.usdPerBtc,
+    inputTokens: request.inputTokens,
+    outputTokens: request.outputTokens,
+  }
+  take(books, job, facts)
+  return { outcome: 'job', job }
+}
+
+/**
+ * One job, one purse. A balance that covers the whole charge pays it now, so the pool's part is reserved now as
+ * well; one that does not is left alone, and the pool's part of an invoice is only promised.
+ */
+function purseOf(
+  decision: Decision,
+  facts: CustomerFacts,
+  breakerSats: number,
   pool: PoolFacts,
-  customers: ReadonlyMap<string, CustomerFacts>,
-  rules: MoneyRules,
-) {
-  const openingSats = pool.openingSats
-  const jobs: NewJob[] = []
-  const replies: NewReply[] = []
-  const transfers: Transfer[] = []
-  const known = new Map<string, number>()
-  let freeCount = 0
-  let partialCount = 0
-  let reservedSum = 0
+): { working: boolean; paidFrom: 'pool' | 'balance' | null; absorbSats: number } {
+  const { serve, absorbSats, chargeSats } = decision
+  if (serve === 'free') return { working: true, paidFrom: 'pool', absorbSats }
+  if (facts.balanceSats >= chargeSats) return { working: true, paidFrom: 'balance', absorbSats }
+  const promisedSats = boundPromise({
+    absorbSats,
+    estimateSats: absorbSats + chargeSats,
+    poolSats: pool.balanceSats,
+    breakerSats,
+    openPromisesSats: pool.openPromisesSats,
+    hasOpenDiscount: facts.ownPromiseSats > 0,
+  })
+  return { working: false, paidFrom: null, absorbSats: promisedSats }
+}
 
-  return { twinOf, decide: decideOne, write }
+/** Books a job on the facts, so that the next request of the batch is decided on what is left. */
+function take({ pool, jobs, replies, transfers }: Books, job: NewJob, facts: CustomerFacts): void {
+  jobs.push(job)
+  facts.openJobs += 1
+  facts.ownPromiseSats += job.promisedSats
+  facts.absorbedTodaySats += job.reservedSats
+  facts.grantsSats90 += job.reservedSats
+  facts.balanceSats -= job.paidSats
+  pool.openPromisesSats += job.promisedSats
+  pool.balanceSats -= job.reservedSats
+  pool.absorbedTodaySats += job.reservedSats
+  const cause = { jobId: job.id, credit: jobAccount(job.id), day: pool.day }
+  transfers.push(
+    { ...cause, kind: 'reserve', debit: 'pool', sats: job.reservedSats },
+    { ...cause, kind: 'hold', debit: customerAccount(job.customer), sats: job.paidSats },
+  )
+  if (job.state === 'working') replies.push(workingReply(job))
+}
 
-  function twinOf({ to, requestHash }: PricedRequest): number | undefined {
-    const twin = known.get(`${to.customer} ${requestHash}`)
-    const first = jobs.find((job) => job.id === twin)
-    return first && first.via !== to.via ? first.id : undefined
-  }
+function refuse(
+  { replies }: Books,
+  request: PricedRequest,
+  reason: ReasonCode,
+  limit?: number,
+): Verdict {
+  replies.push({
+    to: request.to,
+    jobId: null,
+    step: 'refused',
+    reply: refusal(reason, limit === undefined ? {} : { limit }),
+  })
+  return { outcome: 'refused', rumorId: request.to.rumorId }
+}
 
-  function decideOne(request: PricedRequest, id: number): Verdict {
-    const facts = customers.get(request.to.customer)
-    if (!facts) throw new Error('a customer of the batch was not read')
-    const standing = standingOf(facts, pool, rules)
-    if (standing.banned) return refuse(request, 'banned')
-    if (facts.openJobs >= OPEN_JOBS_PER_CUSTOMER) {
-      return refuse(request, 'rate_limited', OPEN_JOBS_PER_CUSTOMER)
-    }
-    const { estimatedSats } = request
-    const decision = decide({
-      tier: standing.tier,
-      banned: false,
-      poolPaused: pool.paused,
-      room: standing.room,
-      estimateSats: estimatedSats,
-    })
-    // A balance that covers the whole charge pays it now, so the pool's part is reserved now as well; one that
-    // does not is left alone, and the pool's part is only promised.
-    const fromBalance = decision.serve !== 'free' && facts.balanceSats >= decision.chargeSats
-    const promisedSats =
-      decision.serve === 'partial' && !fromBalance
-        ? boundPromise({
-            absorbSats: decision.absorbSats,
-            estimateSats: estimatedSats,
-            poolSats: pool.balanceSats,
-            breakerSats: standing.room.terms.breakerSats,
-            openPromisesSats: pool.openPromisesSats,
-            hasOpenDiscount: facts.ownPromiseSats > 0,
-          })
-        : 0
-    const absorbSats = decision.serve === 'free' || fromBalance ? decision.absorbSats : promisedSats
-    const working = decision.serve === 'free' || fromBalance
-    const job: NewJob = {
-      id,
-      state: working ? 'working' : 'accepted',
-      ...request.to,
-      request: request.request,
-      requestHash: request.requestHash,
-      model: request.model,
-      tier: standing.tier,
-      tierSource: standing.source,
-      serve: absorbSats === 0 ? 'gate' : decision.serve,
-      paidFrom: decision.serve === 'free' ? 'pool' : fromBalance ? 'balance' : null,
-      estimatedSats,
-      chargeSats: estimatedSats - absorbSats,
-      promisedSats,
-      reservedSats: working ? absorbSats : 0,
-      reservedDay: working && absorbSats > 0 ? pool.day : null,
-      paidSats: fromBalance ? estimatedSats - absorbSats : 0,
-      usdPerBtc: request.usdPerBtc,
-      inputTokens: request.inputTokens,
-      outputTokens: request.outputTokens,
-    }
-    take(job, facts)
-    return { outcome: 'job', job }
-  }
-
-  /** Books a job on the facts, so that the next request of the batch is decided on what is left. */
-  function take(job: NewJob, facts: CustomerFacts): void {
-    jobs.push(job)
-    known.set(`${job.customer} ${job.requestHash}`, job.id)
-    facts.openJobs += 1
-    facts.ownPromiseSats += job.promisedSats
-    pool.openPromisesSats += job.promisedSats
-    pool.balanceSats -= job.reservedSats
-    pool.absorbedTodaySats += job.reservedSats
-    facts.absorbedTodaySats += job.reservedSats
-    facts.grantsSats90 += job.reservedSats
-    facts.balanceSats -= job.paidSats
-    reservedSum += job.reservedSats
-    if (job.serve === 'free') freeCount += 1
-    if (job.serve === 'partial' && job.state === 'working') partialCount += 1
-    const cause = { jobId: job.id, credit: jobAccount(job.id), day: pool.day }
-    transfers.push(
-      { ...cause, kind: 'reserve', debit: 'pool', sats: job.reservedSats },
-      { ...cause, kind: 'hold', debit: customerAccount(job.customer), sats: job.paidSats },
-    )
-    if (job.state === 'working') replies.push(workingReply(job))
-  }
-
-  function refuse(request: PricedRequest, reason: ReasonCode, limit?: number): Verdict {
-    replies.push({
-      to: request.to,
-      jobId: null,
-      step: 'refused',
-      reply: refusal(reason, limit === undefined ? {} : { limit }),
-    })
-    return { outcome: 'refused', rumorId: request.to.rumorId }
-  }
-
-  async function write(tx: Tx, lease: AcceptOptions['lease']): Promise<OutboxRow[]> {
-    if (jobs.length === 0) return putReplies(tx, replies, lease)
-    const [, , , , , written] = await Promise.all([
-      ensureCustomers(
-        tx,
-        jobs.map((job) => job.customer),
-      ),
-      insertJobs(tx, jobs, lease),
-      post(tx, transfers, new Set(jobs.map((job) => jobAccount(job.id)))),
-      countCustomerDays(
-        tx,
-        jobs
-          .filter((job) => job.reservedSats > 0)
-          .map((job) => ({
-            customer: job.customer,
-            day: pool.day,
-            absorbedSats: job.reservedSats,
-            netPaidSats: 0,
-          })),
-      ),
-      reservedSum + freeCount + partialCount > 0
-        ? countPoolDay(tx, {
-            day: pool.day,
-            openingSats,
-            absorbedSats: reservedSum,
-            free: freeCount,
-            partial: partialCount,
-          })
-        : undefined,
-      putReplies(tx, replies, lease),
-    ])
-    return written
-  }
+async function writeBooks(
+  tx: Tx,
+  { pool, openingSats, jobs, replies, transfers }: Books,
+  lease: AcceptOptions['lease'],
+): Promise<OutboxRow[]> {
+  if (jobs.length === 0) return putReplies(tx, replies, lease)
+  const given = jobs.filter((job) => job.reservedSats > 0)
+  const [written] = await Promise.all([
+    putReplies(tx, replies, lease),
+    ensureCustomers(
+      tx,
+      jobs.map((job) => job.customer),
+    ),
+    insertJobs(tx, jobs, lease),
+    post(tx, transfers, new Set(jobs.map((job) => jobAccount(job.id)))),
+    countCustomerDays(
+      tx,
+      given.map(({ customer, reservedSats }) => ({
+        customer,
+        day: pool.day,
+        absorbedSats: reservedSats,
+      })),
+    ),
+    given.length === 0
+      ? undefined
+      : countPoolDay(tx, {
+          day: pool.day,
+          openingSats,
+          absorbedSats: given.reduce((sum, job) => sum + job.reservedSats, 0),
+          free: given.filter((job) => job.serve === 'free').length,
+          partial: given.filter((job) => job.serve === 'partial').length,
+        }),
+  ])
+  return written
 }
 
 /** Tells the customer that work goes on without an invoice. */

@@ -1,10 +1,10 @@
 import type { Reply, ReplyOf } from '../doors/protocol.ts'
 import { helpReply, refusal } from '../doors/replies.ts'
 import type { Command } from '../doors/requests.ts'
-import { ANSWER_BATCH, INVOICE_SATS, JOBS_LISTED } from '../limits.ts'
+import { ANSWER_BATCH, INVOICE_SATS } from '../limits.ts'
 import { decide } from '../money/decide.ts'
 import type { MoneyRules } from '../money/rules.ts'
-import { type CustomerFacts, readBalances, readCustomers } from '../store/customers.ts'
+import { readBalances, readCustomers } from '../store/customers.ts'
 import {
   type AnySql,
   inTransaction,
@@ -21,7 +21,7 @@ import { type Batcher, createBatcher } from './batcher.ts'
 import { dailyBudgets, poolReply } from './pool-reply.ts'
 import type { Prices } from './prices.ts'
 import type { Incoming } from './request.ts'
-import { type Standing, standingOf } from './standing.ts'
+import { standingOf } from './standing.ts'
 import { whyReply } from './why.ts'
 
 export interface AnswersOptions {
@@ -51,153 +51,156 @@ export interface Answers {
   cancel(incoming: Incoming, jobId: string): Promise<Answered>
 }
 
-export function createAnswers({ sql, rules, prices, lease }: AnswersOptions): Answers {
+export function createAnswers(options: AnswersOptions): Answers {
+  const { sql } = options
   return {
-    read,
+    read: (incoming, question) => readAnswer(options, incoming.to.customer, question),
     reply: createBatcher({
       batchMax: ANSWER_BATCH,
-      write: (answers) => inTransaction(sql, (tx) => writeAll(tx, answers)),
+      write: (answers) => inTransaction(sql, (tx) => writeAll(tx, answers, options)),
       isOutage: isConnectionLoss,
     }),
-    tooOld,
-    cancel,
+    tooOld: (incoming) =>
+      answerOnce(options, incoming, 'too_old', async (tx) =>
+        (await wasTold(tx, incoming.to.customer, 'too_old')) ? undefined : refusal('too_old'),
+      ),
+    cancel: (incoming, jobId) =>
+      answerOnce(options, incoming, 'cancel', (tx) => cancelled(tx, incoming.to.customer, jobId)),
   }
+}
 
-  async function read(
-    { to }: Incoming,
-    question: Exclude<Question, { name: 'cancel' }>,
-  ): Promise<Reply> {
-    switch (question.name) {
-      case 'estimate':
-        return estimate(to.customer, question)
-      case 'job_status':
-        return jobStatus(sql, to.customer, question.jobId)
-      case 'jobs':
-        return jobs(to.customer, question.limit ?? JOBS_LISTED)
-      case 'balance':
-        return balance(to.customer)
-      case 'why':
-        return readOnly(sql, async (tx) => {
-          const { facts, pool } = await readFacts(tx, to.customer)
-          return whyReply(facts, pool, rules)
-        })
-      case 'pool':
-        return readOnly(sql, async (tx) =>
-          poolReply(await readPool(tx), await readPoolToday(tx), rules),
-        )
-      case 'models':
-        return modelsReply(prices)
-      case 'help':
-        return helpReply()
+async function readAnswer(
+  { sql, rules, prices }: AnswersOptions,
+  customer: string,
+  question: Exclude<Question, { name: 'cancel' }>,
+): Promise<Reply> {
+  switch (question.name) {
+    case 'estimate':
+      return estimate({ sql, rules, prices }, customer, question)
+    case 'job_status':
+      return jobStatus(sql, customer, question.jobId)
+    case 'jobs': {
+      const rows = await readJobsOf(sql, customer, question.limit)
+      return { type: 'jobs', jobs: rows.map((job) => jobFields(job)) }
     }
-  }
-
-  async function estimate(
-    customer: string,
-    { request, model }: { request: string; model?: string | undefined },
-  ): Promise<Reply> {
-    const price = await prices.estimateRequestCost(request, model)
-    if ('refused' in price) return refusal(price.refused, priceBound(price))
-    const { facts, pool, standing, serve } = await decideDryRun(customer, price.estimatedSats)
-    if (facts.banned) return refusal('banned')
-    return {
-      type: 'estimate',
-      estimatedSats: price.estimatedSats,
-      btcPriceUsd: price.usdPerBtc,
-      tokenEstimate: { input: price.inputTokens, output: price.outputTokens },
-      model: price.model,
-      identity: { tier: standing.tier, free_tier: serve },
-      pool: { balanceSats: pool.balanceSats, dailyBudgets: dailyBudgets(pool, rules) },
+    case 'balance': {
+      const balances = await readBalances(sql, [customer])
+      return {
+        type: 'balance',
+        ...(balances.get(customer) ?? { balanceSats: 0, availableSats: 0 }),
+      }
     }
-  }
-
-  /** What `decide` would answer now, on a transaction that the server itself keeps from writing. */
-  function decideDryRun(customer: string, estimateSats: number) {
-    return readOnly(sql, async (tx) => {
-      const { facts, pool, standing } = await readFacts(tx, customer)
-      const { serve, absorbSats, chargeSats } = decide({
-        tier: standing.tier,
-        banned: standing.banned,
-        poolPaused: pool.paused,
-        room: standing.room,
-        estimateSats,
+    case 'why':
+      return readOnly(sql, async (tx) => {
+        const { facts, pool } = await readFacts(tx, customer)
+        return whyReply(facts, pool, rules)
       })
-      return { facts, pool, standing, serve: { serve, absorbSats, chargeSats } }
+    case 'pool':
+      return readOnly(sql, async (tx) =>
+        poolReply(await readPool(tx), await readPoolToday(tx), rules),
+      )
+    case 'models':
+      return modelsReply(prices)
+    case 'help':
+      return helpReply()
+  }
+}
+
+async function estimate(
+  { sql, rules, prices }: Pick<AnswersOptions, 'sql' | 'rules' | 'prices'>,
+  customer: string,
+  { request, model }: { request: string; model?: string | undefined },
+): Promise<Reply> {
+  const price = await prices.estimateRequestCost(request, model)
+  if ('refused' in price) return refusal(price.refused, priceBound(price))
+  const { pool, standing, decision } = await decideDryRun(sql, rules, customer, price.estimatedSats)
+  if (standing.banned) return refusal('banned')
+  const { serve, absorbSats, chargeSats } = decision
+  return {
+    type: 'estimate',
+    estimatedSats: price.estimatedSats,
+    btcPriceUsd: price.usdPerBtc,
+    tokenEstimate: { input: price.inputTokens, output: price.outputTokens },
+    model: price.model,
+    identity: { tier: standing.tier, free_tier: { serve, absorbSats, chargeSats } },
+    pool: { balanceSats: pool.balanceSats, dailyBudgets: dailyBudgets(pool, rules) },
+  }
+}
+
+/** What `decide` would answer now, on a transaction that the server itself keeps from writing. */
+export function decideDryRun(sql: Sql, rules: MoneyRules, customer: string, estimateSats: number) {
+  return readOnly(sql, async (tx) => {
+    const { facts, pool } = await readFacts(tx, customer)
+    const standing = standingOf(facts, pool, rules)
+    const decision = decide({
+      tier: standing.tier,
+      banned: standing.banned,
+      poolPaused: pool.paused,
+      room: standing.room,
+      estimateSats,
     })
-  }
+    return { pool, standing, decision }
+  })
+}
 
-  async function readFacts(tx: Tx, customer: string) {
-    const [pool, customers] = await Promise.all([readPool(tx), readCustomers(tx, [customer])])
-    const facts = customers.get(customer) as CustomerFacts
-    const standing: Standing = standingOf(facts, pool, rules)
-    return { facts, pool, standing }
-  }
+async function readFacts(tx: Tx, customer: string) {
+  const [pool, customers] = await Promise.all([readPool(tx), readCustomers(tx, [customer])])
+  const facts = customers.get(customer)
+  if (!facts) throw new Error('a customer was asked for and not read')
+  return { facts, pool }
+}
 
-  async function jobs(customer: string, limit: number): Promise<Reply> {
-    const rows = await readJobsOf(sql, customer, limit)
-    return { type: 'jobs', jobs: rows.map((job) => jobFields(job)) }
-  }
+async function writeAll(
+  tx: Tx,
+  answers: readonly { incoming: Incoming; reply: Reply }[],
+  { lease }: AnswersOptions,
+): Promise<Answered[]> {
+  const fresh = await takeIn(
+    tx,
+    answers.map(({ incoming }) => incoming.message),
+  )
+  // The same message twice in one batch is answered once: `delete` is true the first time.
+  const first = answers.filter(({ incoming }) => fresh.delete(incoming.message.rumorId))
+  const replies = await putReplies(
+    tx,
+    first.map(({ incoming, reply }) => ({
+      to: incoming.to,
+      jobId: null,
+      step: reply.type,
+      reply,
+    })),
+    lease,
+  )
+  return answers.map((answer) => ({
+    fresh: first.includes(answer),
+    replies: first.includes(answer)
+      ? replies.filter((row) => row.rumorId === answer.incoming.to.rumorId)
+      : [],
+  }))
+}
 
-  async function balance(customer: string): Promise<Reply> {
-    const balances = await readBalances(sql, [customer])
-    const sums = balances.get(customer) ?? { balanceSats: 0, availableSats: 0 }
-    return { type: 'balance', ...sums }
-  }
+/** Takes a message in and stores what `find` answers to it, which may be nothing, in one transaction. */
+function answerOnce(
+  { sql, lease }: AnswersOptions,
+  incoming: Incoming,
+  step: string,
+  find: (tx: Tx) => Promise<Reply | undefined>,
+): Promise<Answered> {
+  return inTransaction(sql, async (tx) => {
+    const fresh = await takeIn(tx, [incoming.message])
+    if (fresh.size === 0) return { fresh: false, replies: [] }
+    const reply = await find(tx)
+    if (!reply) return { fresh: true, replies: [] }
+    const row = { to: incoming.to, jobId: null, step, reply }
+    return { fresh: true, replies: await putReplies(tx, [row], lease) }
+  })
+}
 
-  async function writeAll(
-    tx: Tx,
-    answers: readonly { incoming: Incoming; reply: Reply }[],
-  ): Promise<Answered[]> {
-    const fresh = await takeIn(
-      tx,
-      answers.map(({ incoming }) => incoming.message),
-    )
-    const first = answers.map(({ incoming }) => fresh.delete(incoming.message.rumorId))
-    const replies = await putReplies(
-      tx,
-      answers
-        .filter((_, place) => first[place])
-        .map(({ incoming, reply }) => ({
-          to: incoming.to,
-          jobId: null,
-          step: reply.type,
-          reply,
-        })),
-      lease,
-    )
-    return answers.map(({ incoming }, place) => ({
-      fresh: first[place] === true,
-      replies: first[place] ? replies.filter((row) => row.rumorId === incoming.to.rumorId) : [],
-    }))
-  }
-
-  function tooOld(incoming: Incoming): Promise<Answered> {
-    return inTransaction(sql, async (tx) => {
-      const fresh = await takeIn(tx, [incoming.message])
-      const { customer } = incoming.to
-      if (fresh.size === 0) return { fresh: false, replies: [] }
-      if (await wasTold(tx, customer, 'too_old')) return { fresh: true, replies: [] }
-      const row = { to: incoming.to, jobId: null, step: 'too_old', reply: refusal('too_old') }
-      return { fresh: true, replies: await putReplies(tx, [row], lease) }
-    })
-  }
-
-  function cancel(incoming: Incoming, jobId: string): Promise<Answered> {
-    return inTransaction(sql, async (tx) => {
-      const fresh = await takeIn(tx, [incoming.message])
-      if (fresh.size === 0) return { fresh: false, replies: [] }
-      const reply = await cancelled(tx, incoming.to.customer, jobId)
-      const row = { to: incoming.to, jobId: null, step: 'cancel', reply }
-      return { fresh: true, replies: await putReplies(tx, [row], lease) }
-    })
-  }
-
-  async function cancelled(tx: Tx, customer: string, text: string): Promise<Reply> {
-    const job = await findJob(tx, customer, text)
-    if (!job) return refusal('unknown_job')
-    const ended = await expire(tx, job.id, 'cancelled')
-    return ended ? { type: 'job', ...jobFields(ended) } : refusal('too_late', { jobId: text })
-  }
+async function cancelled(tx: Tx, customer: string, text: string): Promise<Reply> {
+  const job = await findJob(tx, customer, text)
+  if (!job) return refusal('unknown_job')
+  const ended = await expire(tx, job.id, 'cancelled')
+  return ended ? { type: 'job', ...jobFields(ended) } : refusal('too_late', { jobId: text })
 }
 
 async function jobStatus(sql: AnySql, customer: string, jobId: string): Promise<Reply> {

@@ -3,35 +3,13 @@ import type { Log } from '../log.ts'
 import type { Sql } from '../store/database.ts'
 import type { Claimed, LaneQueries } from '../store/lanes.ts'
 
-/**
- * A lane claims due rows of one table and hands them to a step, at most `slots` at a time.
- *
- * - A row is *held* while its step runs; everything held is renewed every third of a lease. A row that does
- *   not come back from a renewal was taken over: its signal aborts, and its epoch fences whatever it still
- *   tries to write.
- * - `take` gives a lane rows that this process inserted already leased: no claim, no waiting. As many again as
- *   there are slots may wait here, renewed like the others; more are given back for the other replicas.
- * - `wake` is a hint that there may be work; a timer set to the next due row (and never longer than
- *   `idleMs`) makes up for every hint that was lost.
- * - A step that throws is tried again with backoff. The step itself ends what must not be tried again: it
- *   sees `tries`, which counts claims, so a row that kills its process is counted as well.
- */
-export interface Lane<Row extends Claimed> {
-  readonly name: string
-  start(): void
-  wake(): void
-  take(rows: readonly Row[]): void
-  /** Rows being worked on in this process. */
-  heldCount(): number
-  /** Stops claiming, waits up to `graceMs` for what is held, then aborts it and gives it back. */
-  stop(graceMs: number): Promise<void>
-}
-
 export interface LaneOptions<Row extends Claimed> {
   name: string
   sql: Sql
   queries: LaneQueries<Row>
+  /** What is done with a row. It writes the row's next state itself, fenced by its epoch. */
   step(row: Row, signal: AbortSignal): Promise<void>
+  /** Most rows worked on at a time. */
   slots: number
   leaseSeconds: number
   /** This replica. */
@@ -40,12 +18,15 @@ export interface LaneOptions<Row extends Claimed> {
   log: Log
   /** Longest time without looking, milliseconds. */
   idleMs?: number
+  /** Uniform in [0, 1), for the jitter. */
   random?: () => number
 }
 
 const IDLE_MS = 10_000
 const RETRY_MS = 250
 const RETRY_MAX_MS = 300_000
+/** How long an aborted step gets to notice it. */
+const ABORT_MS = 1_000
 
 /** Thrown by a step whose row was taken over by another replica: nothing is left to do. */
 export class LeaseLost extends Error {
@@ -59,178 +40,206 @@ interface Held<Row> {
   done?: Promise<void>
 }
 
-export function createLane<Row extends Claimed>(options: LaneOptions<Row>): Lane<Row> {
-  const { name, sql, queries, slots, leaseSeconds, holder, clock, log } = options
-  const idleMs = options.idleMs ?? IDLE_MS
-  const random = options.random ?? Math.random
-  const held = new Set<Held<Row>>()
-  const waiting: Held<Row>[] = []
-  let running = 0
-  let looking: Promise<void> | undefined
-  let again = false
-  // The last look left due rows behind because no slot was free: the next free slot looks at once.
-  let hungry = false
-  let started = false
-  let stopping = false
-  let alarm = new AbortController()
-  let renewal: Promise<void> | undefined
-  const ended = new AbortController()
+/**
+ * A lane claims due rows of one table and hands them to a step, at most `slots` at a time.
+ *
+ * - A row is *held* while it runs or waits here; everything held is renewed every third of a lease. A row that
+ *   does not come back from a renewal was taken over: its signal aborts, and its epoch fences whatever it
+ *   still tries to write.
+ * - `take` gives a lane rows that this process inserted already leased: no claim, no waiting. As many again as
+ *   there are slots may wait here; more are given back for the other replicas.
+ * - `wake` is a hint that there may be work; a timer set to the next due row, and never longer than `idleMs`,
+ *   makes up for every hint that was lost.
+ * - A step that throws is tried again with backoff. What must not be tried again the step ends itself: it
+ *   sees `tries`, which counts claims, so a row that kills its process is counted as well.
+ */
+export class Lane<Row extends Claimed> {
+  readonly name: string
+  readonly #options: LaneOptions<Row>
+  readonly #idleMs: number
+  readonly #random: () => number
+  readonly #held = new Set<Held<Row>>()
+  readonly #waiting: Held<Row>[] = []
+  readonly #ended = new AbortController()
+  #running = 0
+  #looking: Promise<void> | undefined
+  #renewing: Promise<void> | undefined
+  #alarm = new AbortController()
+  #again = false
+  /** The last look left due rows behind for want of a slot: the next free slot looks at once. */
+  #hungry = false
+  #started = false
+  #stopping = false
 
-  return { name, start, wake, take, heldCount: () => held.size, stop }
-
-  function start(): void {
-    started = true
-    renewal = renewLoop()
-    wake()
+  constructor(options: LaneOptions<Row>) {
+    this.name = options.name
+    this.#options = options
+    this.#idleMs = options.idleMs ?? IDLE_MS
+    this.#random = options.random ?? Math.random
   }
 
-  function wake(): void {
-    if (!started || stopping) return
-    again = true
-    alarm.abort()
-    looking ??= lookLoop().finally(() => {
-      looking = undefined
+  start(): void {
+    this.#started = true
+    this.#renewing = this.#renewLoop()
+    this.wake()
+  }
+
+  wake(): void {
+    if (!this.#started || this.#stopping) return
+    this.#again = true
+    this.#alarm.abort()
+    this.#looking ??= this.#lookLoop().finally(() => {
+      this.#looking = undefined
     })
   }
 
-  function take(rows: readonly Row[]): void {
+  /** Hands over rows that this process inserted or updated leased to itself. */
+  take(rows: readonly Row[]): void {
     for (const row of rows) {
       const entry: Held<Row> = { row, abort: new AbortController() }
-      held.add(entry)
-      waiting.push(entry)
+      this.#held.add(entry)
+      this.#waiting.push(entry)
     }
-    fill()
-    if (waiting.length > slots) giveAway(waiting.splice(slots))
+    this.#fill()
+    const room = this.#stopping ? 0 : this.#options.slots
+    if (this.#waiting.length > room) this.#giveAway(this.#waiting.splice(room))
   }
 
-  /** What is beyond a second round of slots is for whichever replica has room first. */
-  function giveAway(entries: Held<Row>[]): void {
-    for (const entry of entries) held.delete(entry)
-    hungry = true
-    const rows = entries.map((entry) => entry.row)
-    queries.release(sql, rows).catch((error: unknown) => {
-      // Their leases run out, and then they are due by themselves.
-      log.warn({ lane: name, rows: rows.length, err: error }, 'rows could not be given back')
-    })
+  /** Rows held by this process, running or waiting. */
+  heldCount(): number {
+    return this.#held.size
   }
 
-  function fill(): void {
-    while (running < slots && !stopping) {
-      const entry = waiting.shift()
-      if (!entry) return
-      run(entry)
-    }
+  /**
+   * Stops claiming, waits up to `graceMs` for what runs, then aborts it and gives it back. May be called twice,
+   * and before `start`.
+   */
+  async stop(graceMs: number): Promise<void> {
+    const { clock } = this.#options
+    this.#stopping = true
+    this.#again = false
+    this.#alarm.abort()
+    await this.#looking
+    this.#giveAway(this.#waiting.splice(0))
+    const quiet = new AbortController()
+    await Promise.race([this.#settled(), clock.sleep(graceMs, quiet.signal)])
+    quiet.abort()
+    const left = [...this.#held]
+    for (const entry of left) entry.abort.abort(new Error('shutting down'))
+    this.#giveAway(left)
+    const noticed = new AbortController()
+    const ends = left.map((entry) => entry.done)
+    await Promise.race([Promise.all(ends), clock.sleep(ABORT_MS, noticed.signal)])
+    noticed.abort()
+    this.#ended.abort()
+    await this.#renewing
+    await this.#givingAway
   }
 
-  async function lookLoop(): Promise<void> {
-    while (!stopping) {
-      alarm = new AbortController()
-      const waitMs = await look()
-      if (again) continue
-      await clock.sleep(waitMs * (1 + random() * 0.1) + 1, alarm.signal)
+  async #settled(): Promise<void> {
+    while (this.#held.size > 0) await Promise.all([...this.#held].map((entry) => entry.done))
+  }
+
+  async #lookLoop(): Promise<void> {
+    while (!this.#stopping) {
+      this.#alarm = new AbortController()
+      const waitMs = await this.#look()
+      if (this.#again) continue
+      const pauseMs = waitMs * (1 + this.#random() * 0.1) + 1
+      await this.#options.clock.sleep(pauseMs, this.#alarm.signal)
     }
   }
 
   /** Claims as much as there is room for; answers how long nothing needs to be looked at. */
-  async function look(): Promise<number> {
-    again = false
-    const free = slots - held.size
-    hungry = free <= 0
-    if (hungry) return idleMs
+  async #look(): Promise<number> {
+    const { name, sql, queries, slots, leaseSeconds, holder, log } = this.#options
+    this.#again = false
+    const free = slots - this.#held.size
+    this.#hungry = free <= 0
+    if (this.#hungry) return this.#idleMs
     try {
       const { rows, waitMs } = await queries.claim(sql, free, holder, leaseSeconds)
-      if (stopping) {
-        await queries.release(sql, rows)
-        return 0
-      }
-      take(rows)
-      hungry = rows.length === free
-      return Math.min(idleMs, Math.max(0, waitMs ?? idleMs))
+      this.take(rows)
+      this.#hungry = rows.length === free
+      return Math.min(this.#idleMs, Math.max(0, waitMs ?? this.#idleMs))
     } catch (error) {
       log.warn({ lane: name, err: error }, 'the lane cannot claim; trying again')
-      return RETRY_MS * (1 + 3 * random())
+      return RETRY_MS * (1 + 3 * this.#random())
     }
   }
 
-  function run(entry: Held<Row>): void {
+  #fill(): void {
+    while (this.#running < this.#options.slots && !this.#stopping) {
+      const entry = this.#waiting.shift()
+      if (!entry) return
+      this.#run(entry)
+    }
+  }
+
+  #run(entry: Held<Row>): void {
     const { row, abort } = entry
-    running += 1
-    entry.done = options
+    this.#running += 1
+    entry.done = this.#options
       .step(row, abort.signal)
-      .catch((error: unknown) => failed(row, error))
+      .catch((error: unknown) => this.#failed(entry, error))
       .finally(() => {
-        running -= 1
-        held.delete(entry)
-        fill()
-        if (hungry) wake()
+        this.#running -= 1
+        this.#held.delete(entry)
+        this.#fill()
+        if (this.#hungry) this.wake()
       })
   }
 
-  async function failed(row: Row, error: unknown): Promise<void> {
-    if (error instanceof LeaseLost) return
-    const backoffMs = Math.min(RETRY_MAX_MS, RETRY_MS * 2 ** row.tries) * (0.75 + random() / 2)
+  async #failed({ row, abort }: Held<Row>, error: unknown): Promise<void> {
+    const { name, sql, queries, log } = this.#options
+    if (error instanceof LeaseLost || abort.signal.aborted) return
+    const spread = 0.75 + this.#random() / 2
+    const afterMs = Math.min(RETRY_MAX_MS, RETRY_MS * 2 ** row.tries) * spread
     const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
     log.warn(
       { lane: name, id: row.id, tries: row.tries, err: error },
-      'a step failed; it is tried again',
+      'a step failed; trying again',
     )
     try {
-      await queries.retry(sql, row, {
-        afterMs: backoffMs,
-        error: text.slice(0, 500),
-        progress: false,
-      })
-      wake()
+      await queries.retry(sql, row, { afterMs, error: text.slice(0, 500), progress: false })
+      this.wake()
     } catch (failure) {
       // The lease runs out and the row is due by itself.
       log.warn({ lane: name, id: row.id, err: failure }, 'a retry could not be written')
     }
   }
 
-  async function renewLoop(): Promise<void> {
-    while (!ended.signal.aborted) {
-      await clock.sleep((leaseSeconds * 1000) / 3, ended.signal)
-      const entries = [...held]
-      if (ended.signal.aborted || entries.length === 0) continue
+  #givingAway: Promise<void> = Promise.resolve()
+
+  /** What finds no room here is for whichever replica has some first. */
+  #giveAway(entries: readonly Held<Row>[]): void {
+    if (entries.length === 0) return
+    for (const entry of entries) this.#held.delete(entry)
+    this.#hungry = true
+    const { name, sql, queries, log } = this.#options
+    const rows = entries.map((entry) => entry.row)
+    const release = queries.release(sql, rows).catch((error: unknown) => {
+      // Their leases run out, and then they are due by themselves.
+      log.warn({ lane: name, rows: rows.length, err: error }, 'rows could not be given back')
+    })
+    this.#givingAway = Promise.all([this.#givingAway, release]).then(() => undefined)
+  }
+
+  async #renewLoop(): Promise<void> {
+    const { name, sql, queries, leaseSeconds, clock, log } = this.#options
+    while (!this.#ended.signal.aborted) {
+      await clock.sleep((leaseSeconds * 1000) / 3, this.#ended.signal)
+      const entries = [...this.#held]
+      if (this.#ended.signal.aborted || entries.length === 0) continue
       try {
-        const ours = await queries.renew(
-          sql,
-          entries.map((entry) => entry.row),
-          leaseSeconds,
-        )
+        const rows = entries.map((entry) => entry.row)
+        const ours = await queries.renew(sql, rows, leaseSeconds)
         for (const entry of entries) {
-          if (!ours.has(entry.row.id) && held.has(entry)) entry.abort.abort(new LeaseLost())
+          if (!ours.has(entry.row.id)) entry.abort.abort(new LeaseLost('the lease was lost'))
         }
       } catch (error) {
         log.warn({ lane: name, err: error }, 'leases could not be renewed')
       }
     }
-  }
-
-  async function stop(graceMs: number): Promise<void> {
-    stopping = true
-    again = false
-    alarm.abort()
-    await looking
-    giveAway(waiting.splice(0))
-    const grace = new AbortController()
-    await Promise.race([settledAll(), clock.sleep(graceMs, grace.signal)])
-    grace.abort()
-    const left = [...held]
-    for (const entry of left) entry.abort.abort(new Error('shutting down'))
-    if (left.length > 0)
-      await queries
-        .release(
-          sql,
-          left.map((entry) => entry.row),
-        )
-        .catch(() => {})
-    await Promise.race([settledAll(), clock.sleep(1_000)])
-    ended.abort()
-    await renewal
-  }
-
-  async function settledAll(): Promise<void> {
-    while (held.size > 0) await Promise.all([...held].map((entry) => entry.done))
   }
 }

@@ -234,7 +234,6 @@ async function writeAll(
         customer: job.customer,
         day: pool.day,
         absorbedSats: reservedSats,
-        netPaidSats: 0,
       })),
     ),
     countPoolDay(tx, {

@@ -209,11 +209,13 @@ function customerDays({ job, money }: End, day: string): CustomerDayChange[] {
   const { customer } = job
   if (money.returnedSats > 0 && job.reservedDay !== null) {
     const absorbedSats = -money.returnedSats
-    changes.push({ customer, day: job.reservedDay, absorbedSats, netPaidSats: 0 })
+    changes.push({ customer, day: job.reservedDay, absorbedSats })
   }
   if (money.chargeSats > 0) {
-    changes.push({ customer, day, absorbedSats: 0, netPaidSats: money.chargeSats })
+    changes.push({ customer, day, netPaidSats: money.chargeSats })
   }
+  const unkeptSats = Math.min(money.shortfallSats, Math.max(0, job.promisedSats - job.reservedSats))
+  if (unkeptSats > 0) changes.push({ customer, day, shortfallSats: unkeptSats })
   return changes
 }
 

@@ -57,6 +57,7 @@ export function standingOf(
         usedSats: pool.absorbedTodaySats,
       },
       ownPromiseSats: paying ? 0 : facts.ownPromiseSats,
+      shortfalls: { todaySats: facts.shortfallTodaySats, sats90: facts.shortfallSats90 },
     }),
   }
 }

@@ -19,6 +19,9 @@ export interface CustomerFacts {
   /** Absorbed in 90 days, reservations in flight included. */
   grantsSats90: number
   absorbedTodaySats: number
+  /** Promises to this key that the operator paid for. */
+  shortfallTodaySats: number
+  shortfallSats90: number
   /** What the key's own open discounted invoice promises; there is at most one. */
   ownPromiseSats: number
   openJobs: number
@@ -56,6 +59,14 @@ export async function readCustomers(
         where d.customer = k.pubkey and d.day = (now() at time zone 'utc')::date
       ), 0) as absorbed_today_sats,
       coalesce((
+        select sum(d.shortfall_sats) from customer_days d
+        where d.customer = k.pubkey and d.day = (now() at time zone 'utc')::date
+      ), 0)::bigint as shortfall_today_sats,
+      coalesce((
+        select sum(d.shortfall_sats) from customer_days d
+        where d.customer = k.pubkey and d.day > (now() at time zone 'utc')::date - 90
+      ), 0)::bigint as shortfall_sats90,
+      coalesce((
         select sum(j.promised_sats) from jobs j
         where j.customer = k.pubkey and j.promised_sats > 0
           and j.state in ('accepted', 'awaiting_payment')
@@ -80,18 +91,26 @@ export function ensureCustomers(tx: AnySql, pubkeys: readonly string[]): Promise
 export interface CustomerDayChange {
   customer: string
   day: string
-  absorbedSats: number
-  netPaidSats: number
+  absorbedSats?: number
+  netPaidSats?: number
+  shortfallSats?: number
 }
 
 /** Adds to the daily counters; a day's row appears with its first movement. */
 export function countCustomerDays(tx: Tx, changes: readonly CustomerDayChange[]): Promise<unknown> {
-  const byDay = new Map<string, CustomerDayChange>()
-  for (const change of changes) {
-    const key = `${change.customer} ${change.day}`
-    const sum = byDay.get(key) ?? { ...change, absorbedSats: 0, netPaidSats: 0 }
-    sum.absorbedSats += change.absorbedSats
-    sum.netPaidSats += change.netPaidSats
+  const byDay = new Map<string, Required<CustomerDayChange>>()
+  for (const { customer, day, absorbedSats = 0, netPaidSats = 0, shortfallSats = 0 } of changes) {
+    const key = `${customer} ${day}`
+    const sum = byDay.get(key) ?? {
+      customer,
+      day,
+      absorbedSats: 0,
+      netPaidSats: 0,
+      shortfallSats: 0,
+    }
+    sum.absorbedSats += absorbedSats
+    sum.netPaidSats += netPaidSats
+    sum.shortfallSats += shortfallSats
     byDay.set(key, sum)
   }
   const rows = [...byDay.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row)
@@ -106,12 +125,14 @@ export function countCustomerDays(tx: Tx, changes: readonly CustomerDayChange[])
     tx`
       update customer_days d set
         absorbed_sats = d.absorbed_sats + k.absorbed,
-        net_paid_sats = d.net_paid_sats + k.net_paid
+        net_paid_sats = d.net_paid_sats + k.net_paid,
+        shortfall_sats = d.shortfall_sats + k.shortfall
       from unnest(
         ${customers}::text[], ${days}::text[],
         ${rows.map((row) => row.absorbedSats)}::bigint[],
-        ${rows.map((row) => row.netPaidSats)}::bigint[]
-      ) k (customer, day, absorbed, net_paid)
+        ${rows.map((row) => row.netPaidSats)}::bigint[],
+        ${rows.map((row) => row.shortfallSats)}::bigint[]
+      ) k (customer, day, absorbed, net_paid, shortfall)
       where d.customer = k.customer and d.day = k.day::date`.execute(),
   ])
 }
