@@ -1,63 +1,216 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
+import { EMBEDDED_START_MS, EMBEDDED_STOP_MS, EMBEDDED_WATCH_MS } from '../limits.ts'
 import type { Log } from '../log.ts'
-import type { DatabaseTarget } from './database-target.ts'
+import type { DatabaseTarget } from './database.ts'
+import { type Account, serverAccount } from './embedded-account.ts'
+import { type BinariesKind, defaultCacheDir, findBinaries } from './embedded-binaries.ts'
+import { type ClusterState, clusterState, initCluster, majorOf } from './embedded-cluster.ts'
+import { EmbeddedError } from './embedded-error.ts'
+import { hold, isGuarded, isHeldByOthers, letGo, spawnGuard } from './embedded-guard.ts'
+import { type Home, prepareHome, withHomeLock } from './embedded-home.ts'
+import { ensureDatabase, runServer, targetOf } from './embedded-server.ts'
+import { isAlive } from './process.ts'
+
+export { EmbeddedError } from './embedded-error.ts'
 
 export interface EmbeddedOptions {
+  /** The database lives in `postgres` below. */
   dataDir: string
   log: Log
   clock: Clock
+  /** Take a server of the system before the packaged one. */
   preferPath?: boolean
+  /** Where the packaged server is copied to, once per machine. */
+  cacheDir?: string
+  /** False only in tests: no fsync, so a crash of the machine may lose or break everything. */
   durable?: boolean
 }
 
 export interface EmbeddedDatabase {
   connection: DatabaseTarget
-  kind: 'packaged' | 'path'
+  kind: BinariesKind
+  /** Such as `18.4`. */
+  version: string
+  /** The server's process; another one after a restart. */
   readonly pid: number
+  /** Lets go. The server stops when nobody else holds it; resolves when that is done. */
   stop(): Promise<void>
 }
 
+/**
+ * Runs PostgreSQL in the data directory, or joins the one that runs there, and keeps it running
+ * until `stop`. It listens on a unix socket alone, in a directory closed to other users. It ends
+ * with the last process that uses it, kill -9 included. Throws an EmbeddedError that says what to do.
+ */
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedDatabase> {
-  const bin = readdirSync('/usr/lib/postgresql').map((v) => `/usr/lib/postgresql/${v}/bin`)[0] ?? ''
-  const [, uid, gid] = /^postgres:x:(\d+):(\d+)/m.exec(readFileSync('/etc/passwd', 'utf8')) ?? []
-  const account = process.getuid?.() === 0 ? { uid: Number(uid), gid: Number(gid) } : {}
-  const data = join(options.dataDir, 'cluster')
-  mkdirSync(options.dataDir, { recursive: true, mode: 0o700 })
-  if (account.uid !== undefined) chownSync(options.dataDir, account.uid, account.gid)
-  if (!existsSync(join(data, 'PG_VERSION'))) {
-    const made = spawnSync(
-      join(bin, 'initdb'),
-      ['-D', data, '-U', 'tithe', '--auth=trust', '--no-locale', '-E', 'UTF8', '-N'],
-      { ...account, encoding: 'utf8' },
-    )
-    if (made.status !== 0) throw new Error(made.stderr)
-  }
-  const settings = ['listen_addresses=', `unix_socket_directories=${options.dataDir}`]
-  if (options.durable === false) settings.push('fsync=off', 'full_page_writes=off')
-  const server: ChildProcess = spawn(
-    join(bin, 'postgres'),
-    ['-D', data, ...settings.flatMap((setting) => ['-c', setting])],
-    { ...account, stdio: 'ignore' },
-  )
-  const ready = () => {
-    try {
-      return readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')[7]?.startsWith('ready')
-    } catch {
-      return false
-    }
-  }
-  while (!ready()) await options.clock.sleep(10)
+  const { clock } = options
+  const account = serverAccount()
+  const home = prepareHome(options.dataDir, account)
+  const place = { home, account, options }
+  const keeper = keepRunning(place, await withHomeLock(home, clock, () => startOrJoin(place)))
+  let stopped: Promise<void> | undefined
+  const { kind, version } = keeper.running()
   return {
-    connection: { socketDir: options.dataDir, database: 'postgres', username: 'tithe' },
-    kind: 'path',
-    pid: server.pid ?? 0,
-    async stop() {
-      const gone = new Promise((done) => server.once('exit', done))
-      server.kill('SIGINT')
-      await gone
+    connection: targetOf(home),
+    kind,
+    version,
+    get pid() {
+      return keeper.running().server
+    },
+    stop() {
+      stopped ??= keeper.stop().then((last) => withHomeLock(home, clock, () => leave(place, last)))
+      return stopped
     },
   }
+}
+
+interface Place {
+  home: Home
+  account: Account
+  options: EmbeddedOptions
+}
+
+interface Running {
+  kind: BinariesKind
+  version: string
+  /** The server's process. */
+  server: number
+  /** Ends our first hold, the one that only the process has that set the guard. */
+  release: () => void
+  /** Descriptors of the guards' pipes. */
+  held: number[]
+}
+
+/** Called under the lock of the home, as everything that starts, joins or leaves. */
+async function startOrJoin(place: Place): Promise<Running> {
+  const { home, options } = place
+  const until = options.clock.now() + EMBEDDED_START_MS
+  for (;;) {
+    const state = await clusterState(home)
+    if (state.is === 'down') return await start(place)
+    const joined =
+      state.is === 'running' ? await joinServer(place, state.postmaster.pid) : undefined
+    if (joined) return joined
+    // It starts or stops, without us: nobody who takes the lock does either.
+    if (options.clock.now() > until) throw inUse(home, state)
+    await options.clock.sleep(50)
+  }
+}
+
+async function start({ home, account, options }: Place): Promise<Running> {
+  const { log, durable = true } = options
+  const major = majorOf(home)
+  const binaries = await findBinaries({
+    account,
+    cacheDirs: [options.cacheDir ?? defaultCacheDir(account), home.dir],
+    preferPath: options.preferPath ?? false,
+    major,
+    dataDir: home.dir,
+  })
+  if (major === undefined) await initCluster(home, { account, binaries, durable })
+  const { server, release } = await runServer(home, {
+    account,
+    binaries,
+    durable,
+    clock: options.clock,
+  })
+  const held = hold(home)
+  await ensureDatabase(home, log)
+  log.info({ dir: home.dir, version: binaries.version, pid: server }, 'embedded database started')
+  return { kind: binaries.kind, version: binaries.version, server, release, held }
+}
+
+/** Undefined when it is on its way out. */
+async function joinServer(
+  { home, account, options }: Place,
+  server: number,
+): Promise<Running | undefined> {
+  let held = hold(home)
+  let release = () => {}
+  if (held.length === 0) {
+    const guard = await spawnGuard(home, { account, server })
+    release = guard.release
+    held = hold(home)
+  }
+  const version = await ensureDatabase(home, options.log).catch(() => undefined)
+  if (version === undefined) {
+    letGo(held)
+    release()
+    return undefined
+  }
+  options.log.info({ dir: home.dir, version, pid: server }, 'joined the running embedded database')
+  return { kind: kindOf(home), version, server, release, held }
+}
+
+interface Keeper {
+  running(): Running
+  /** Ends the watch; the server is let run. */
+  stop(): Promise<Running>
+}
+
+/** Looks after the server: starts it again after a crash, sets a guard where it was killed. */
+function keepRunning(place: Place, first: Running): Keeper {
+  const { clock, log } = place.options
+  const stopping = new AbortController()
+  let running = first
+  const isWell = () => isAlive(running.server) && isGuarded(place.home)
+
+  async function watch(): Promise<void> {
+    let failures = 0
+    while (!stopping.signal.aborted) {
+      await clock.sleep(EMBEDDED_WATCH_MS * 2 ** Math.min(failures, 5), stopping.signal)
+      if (stopping.signal.aborted || isWell()) continue
+      log.warn({ pid: running.server }, 'the embedded database or its guard is gone')
+      try {
+        const before = running
+        running = await withHomeLock(place.home, clock, () => startOrJoin(place))
+        letGo(before.held)
+        before.release()
+        failures = 0
+      } catch (error) {
+        failures += 1
+        log.error({ err: error }, 'cannot start the embedded database again, will retry')
+      }
+    }
+  }
+
+  const watching = watch()
+  return {
+    running: () => running,
+    async stop() {
+      stopping.abort()
+      await watching
+      return running
+    },
+  }
+}
+
+async function leave({ home, options }: Place, { server, held, release }: Running): Promise<void> {
+  const { clock, log } = options
+  letGo(held)
+  release()
+  if (isHeldByOthers(home)) return log.info({ pid: server }, 'left the embedded database to others')
+  const until = clock.now() + EMBEDDED_STOP_MS
+  while (isAlive(server) || isGuarded(home)) {
+    if (clock.now() > until)
+      return log.warn({ pid: server }, 'the embedded database is slow to stop')
+    await clock.sleep(10)
+  }
+  log.info({ pid: server }, 'embedded database stopped')
+}
+
+/** By the path of its program, which the server notes down. */
+function kindOf({ cluster }: Home): BinariesKind {
+  const command = readFileSync(join(cluster, 'postmaster.opts'), 'utf8')
+  return /^\S*\/postgres-[^/]+\/bin\/postgres /.test(command) ? 'packaged' : 'path'
+}
+
+function inUse(home: Home, state: ClusterState): EmbeddedError {
+  const who = state.is === 'held' ? `process ${state.by.join(', ')}` : 'a server that is stopping'
+  return new EmbeddedError(
+    'in_use',
+    `${home.cluster} is in use by ${who}, which does not answer on its socket: end it, then start again`,
+  )
 }

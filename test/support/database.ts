@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { inject } from 'vitest'
 import { silentLog } from '../../src/log.ts'
-import { openDatabase, type Sql } from '../../src/store/database.ts'
-import type { DatabaseTarget } from '../../src/store/database-target.ts'
+import { type DatabaseTarget, openDatabase, type Sql } from '../../src/store/database.ts'
 import type {} from './global-setup.ts'
 
 export interface TestDatabase extends AsyncDisposable {

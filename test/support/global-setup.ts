@@ -1,13 +1,13 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { systemClock } from '../../src/clock.ts'
 import { silentLog } from '../../src/log.ts'
-import { openDatabase } from '../../src/store/database.ts'
-import type { DatabaseTarget } from '../../src/store/database-target.ts'
+import { type DatabaseTarget, openDatabase } from '../../src/store/database.ts'
 import { startEmbedded } from '../../src/store/embedded.ts'
 import { migrate } from '../../src/store/migrate.ts'
+import { isAlive } from '../../src/store/process.ts'
 
 /** What every test worker knows of the server that this run uses. */
 export interface TestServer {
@@ -55,12 +55,17 @@ const open = (target: DatabaseTarget, applicationName: string) =>
   openDatabase({ ...target, max: 1, applicationName, log: silentLog })
 
 async function startServer() {
-  const dir = mkdtempSync(join(memoryDir(), 'tithe-test-'))
+  const parent = memoryDir()
+  removeAbandoned(parent)
+  // Open to be passed, so that a server that is not root's can have its socket here.
+  const dir = mkdtempSync(join(parent, `tithe-test-${process.pid}-`))
+  chmodSync(dir, 0o711)
   const embedded = await startEmbedded({
     dataDir: dir,
     log: silentLog,
     clock: systemClock,
     durable: false,
+    preferPath: process.env.TEST_POSTGRES === 'path',
   })
   return {
     target: embedded.connection,
@@ -78,4 +83,12 @@ function memoryDir(): string {
   if (!existsSync(shared)) return tmpdir()
   const { bavail, bsize } = statfsSync(shared)
   return bavail * bsize > 512 * 1024 * 1024 ? shared : tmpdir()
+}
+
+/** Runs that were killed could not remove their directory; their server stopped with them. */
+function removeAbandoned(parent: string): void {
+  for (const name of readdirSync(parent)) {
+    const pid = Number(/^tithe-test-(\d+)-/.exec(name)?.[1])
+    if (pid > 0 && !isAlive(pid)) rmSync(join(parent, name), { recursive: true, force: true })
+  }
 }
