@@ -165,3 +165,13 @@ export const EMBEDDED_STOP_MS = 60_000
 export const EMBEDDED_WATCH_MS = 1_000
 /** Size at which its log is put aside at a start, bytes; one older is kept. */
 export const EMBEDDED_LOG_BYTES = 1024 * 1024
+/** Database connections of one process: accept, payments, settle, outbox, lanes and reads side by side. */
+export const DATABASE_CONNECTIONS = 10
+/** Wraps of customers whose ids are remembered, so that copies from other relays are not opened again. */
+export const SEEN_EVENTS = 50_000
+/** Replies published at a time. */
+export const DELIVERY_SLOTS = 64
+/** Invoices asked for at a time; LNbits makes about 25 a second whatever we do. */
+export const QUOTE_SLOTS = 32
+/** How long a relay may take to answer a published event, milliseconds. */
+export const PUBLISH_MS = 10_000

@@ -1,0 +1,28 @@
+import { startPlayLnbits } from '../../src/sandbox/lnbits.ts'
+import { lightningTestSettings } from '../support/lnbits-env.ts'
+import { describeLnbits } from './lnbits.ts'
+
+describeLnbits('play money', async () => {
+  const play = await startPlayLnbits({
+    botBalanceSats: 100_000,
+    seedWallets: [{ name: 'payer', balanceSats: 1_000_000 }],
+  })
+  const payer = play.wallet('payer')
+  if (!payer) throw new Error('the seed wallet is missing')
+  return {
+    url: play.url,
+    bot: play.bot,
+    payer,
+    [Symbol.asyncDispose]: () => play.stop(),
+  }
+})
+
+const { real } = lightningTestSettings()
+if (real) {
+  describeLnbits('real', async () => ({
+    url: real.url,
+    bot: { invoiceKey: real.invoiceKey, adminKey: real.adminKey },
+    payer: { invoiceKey: real.payerInvoiceKey, adminKey: real.payerAdminKey },
+    [Symbol.asyncDispose]: async () => undefined,
+  }))
+}
