@@ -93,9 +93,9 @@ describe('model rates', () => {
   })
 
   test('a flat price is kept as it is, with its cap where it has one', () => {
-    expect(parseModelRate({ name: 'flat', satsPerRequest: 21 })).toEqual({
+    expect(parseModelRate({ name: 'flat', satsPerRequest: 1 })).toStrictEqual({
       name: 'flat',
-      satsPerRequest: 21,
+      satsPerRequest: 1,
     })
     expect(parseModelRate({ name: 'f', satsPerRequest: 10_000_000, maxOutputTokens: 5 })).toEqual({
       name: 'f',
@@ -196,6 +196,12 @@ describe('estimate', () => {
       expect(usdMicrosPerBtcRoundingDown(usdPerBtc)).toBeNull()
     },
   )
+
+  test('digits of a BTC rate below a micro-USD are dropped, so that the price goes up', () => {
+    expect(usdMicrosPerBtcRoundingDown('97123.4567899')).toBe(97_123_456_789)
+    expect(usdMicrosPerBtcRoundingDown(97_123.4567899)).toBe(97_123_456_789)
+    expect(usdMicrosPerBtcRoundingDown('0.0000019')).toBe(1)
+  })
 
   test('a price above the largest invoice is refused, to the sat', () => {
     const dear = priced({

@@ -61,6 +61,7 @@ export function createLedger(books: Books) {
   let day = 0
   let pool = 0
   let credits = 0
+  let earnedCredits = 0
   let openPromises = 0
   let cashIn = 0
   let tally: Tally = emptyTally()
@@ -77,6 +78,7 @@ export function createLedger(books: Books) {
     day = 0
     pool = rules.poolSeedSats
     credits = 0
+    earnedCredits = 0
     openPromises = 0
     cashIn = 0
     tally = emptyTally()
@@ -186,6 +188,7 @@ export function createLedger(books: Books) {
             breakerSats: careful ? roomOfKey.terms.breakerSats : pool,
           })
     if (promisedSats === 0) return pays ? startPaid(key, estimateSats) : null
+    if (get(promised, key) > 0) tally.violations.promises++
     promised[key] = promisedSats
     promisedCharge[key] = estimateSats - promisedSats
     openPromises += promisedSats
@@ -259,6 +262,7 @@ export function createLedger(books: Books) {
       : settle({ actualSats, reservedSats, paidSats, poolCreditPct })
     pool += end.returnedSats + end.creditSats
     credits += end.creditSats
+    earnedCredits += end.creditSats
     add(usedByDay, reservedDay, -end.returnedSats)
     add(grantsByDay, at(key, reservedDay), -end.returnedSats)
     add(grants90, key, -end.returnedSats)
@@ -313,6 +317,7 @@ export function createLedger(books: Books) {
       checkRatio(key)
     }
     if (pool !== rules.poolSeedSats + credits - absorbedAll) tally.violations.conservation++
+    if (earnedCredits > floorPct(paidAll, rules.poolCreditPct)) tally.violations.conservation++
     if (cashIn !== paidAll + balances) tally.violations.conservation++
     return tally
   }
