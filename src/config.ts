@@ -19,7 +19,7 @@ export interface Config {
   /** Absent: the embedded database in `dataDir`. */
   databaseUrl: Secret | undefined
   nostr: {
-    /** nsec or hex as it was written; whether it is a valid key is decided where keys are made. */
+    /** nsec or hex as it was written, checked. */
     secretKey: Secret | undefined
     secretKeyFile: string | undefined
     /** Empty in the sandbox, where the daemon puts the address of its own relay. */

@@ -1,6 +1,6 @@
-import { bech32 } from '@scure/base'
 import { z } from 'zod'
 import { parseModelRate } from './money/model-rate.ts'
+import { parsePubkey, parseSecretKey } from './nostr/identity.ts'
 import { secret } from './secret.ts'
 
 /*
@@ -73,16 +73,26 @@ function readUrl(text: string, protocols: string[]): string | undefined {
 export const readRelay = (text: string) => readUrl(text, ['wss:', 'ws:'])
 export const readHttp = (text: string) => readUrl(text, ['https:', 'http:'])
 
-/** A public key as hex, from npub (NIP-19) or hex; the curve is not asked. */
+/** A public key as hex, from npub or hex. */
 export function readPubkey(text: string): string | undefined {
-  if (/^[0-9a-f]{64}$/.test(text)) return text
   try {
-    const { prefix, bytes } = bech32.decodeToBytes(text)
-    return prefix === 'npub' && bytes.length === 32 ? Buffer.from(bytes).toString('hex') : undefined
+    return parsePubkey(text)
   } catch {
     return undefined
   }
 }
+
+/** The bot's key as it was written: it is checked here and read where it is used. */
+export const secretKey = z.string().transform((text, context) => {
+  try {
+    parseSecretKey(text).fill(0)
+    return secret(text)
+  } catch (error) {
+    const rule = error instanceof Error ? error.message : 'it cannot be read'
+    context.addIssue({ code: 'custom', message: `is no secret key: ${rule}` })
+    return z.NEVER
+  }
+})
 
 /** The follows (kind 3) of an npub, or the follow set (kind 30000) `30000:npub:name`. */
 export function readTrustedList(text: string) {

@@ -17,6 +17,7 @@ import {
   readRelay,
   readTrustedList,
   readTrustRank,
+  secretKey,
   whole,
 } from './setting-texts.ts'
 
@@ -47,13 +48,7 @@ const port = whole(0, 65_535, 'a port')
 
 /** The whole environment, as tithe reads it. Blank values count as unset. */
 export const environment = z.object({
-  NOSTR_SECRET_KEY: optional(
-    hidden('a secret key: nsec1 and 58 characters, or 64 characters of lower-case hex', (text) =>
-      /^(nsec1[02-9ac-hj-np-z]{58}|[0-9a-f]{64})$/.test(text) ? secret(text) : undefined,
-    ),
-    'generated in the sandbox',
-    "the bot's key, nsec or hex",
-  ),
+  NOSTR_SECRET_KEY: optional(secretKey, 'generated in the sandbox', "the bot's key, nsec or hex"),
   NOSTR_SECRET_KEY_FILE: optional(
     z.string(),
     '',
@@ -204,7 +199,7 @@ export const environment = z.object({
   ),
   BUDGET_ELITE: withDefault(sats, String(money.budgets.elite), 'daily free sats of an `elite` key'),
   OPERATORS: optional(
-    list('a public key: npub1… or 64 characters of lower-case hex', readPubkey),
+    list('a public key: npub1… or 64 hex digits', readPubkey),
     '',
     'npubs that get encrypted status and alerts, comma list',
   ),

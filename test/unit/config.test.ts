@@ -9,8 +9,8 @@ import { estimateRequestCost } from '../../src/money/pricing.ts'
 import { environment } from '../../src/settings.ts'
 
 const HEX = 'a'.repeat(64)
-const NSEC = `nsec1${'q'.repeat(58)}`
-/** The npub of NIP-19's own example and its hex. */
+/** The nsec and npub of NIP-19's own examples, and the latter's hex. */
+const NSEC = 'nsec1vl029mgpspedva04g90vltkh6fvh240zqtv9k0t9af8935ke9laqsnlfe5'
 const NPUB = 'npub10elfcs4fr0l0r8af98jlmgdh9c8tcxjvz9qkw038js35mp4dma8qzvjptg'
 const NPUB_HEX = '7e7e9c42a91bfef19fa929e5fda1b72e0ebc1a4c1141673e2794234d86addf4e'
 const MODELS = '[{"name":"small","satsPerRequest":21}]'
@@ -162,7 +162,7 @@ describe('values', () => {
     ['LNBITS_INVOICE_KEY', 'two words here'],
     ['LNBITS_ADMIN_KEY', real.LNBITS_INVOICE_KEY],
     ['NOSTR_SECRET_KEY', NPUB],
-    ['NOSTR_SECRET_KEY', HEX.toUpperCase()],
+    ['NOSTR_SECRET_KEY', '0'.repeat(64)],
     ['NOSTR_SECRET_KEY', NSEC.slice(0, -1)],
     ['DATABASE_URL', 'mysql://localhost/tithe'],
     ['BACKEND', 'Echo'],
@@ -307,11 +307,11 @@ describe('secrets', () => {
     },
   )
 
-  test('a malformed secret is described by its length alone', () => {
-    const [problem] = problemsOf({ ...real, NOSTR_SECRET_KEY: NSEC.slice(0, 62) })
-    expect(problem?.problem).toMatch(
-      /^the value \(62 characters, kept out of this message\) is not/,
-    )
+  test('a malformed secret is described by its length or its rule alone', () => {
+    const [key] = problemsOf({ ...real, LNBITS_INVOICE_KEY: 'canary' })
+    expect(key?.problem).toMatch(/^the value \(6 characters, kept out of this message\) is not/)
+    const [nsec] = problemsOf({ ...real, NOSTR_SECRET_KEY: NPUB })
+    expect(nsec?.problem).toContain('this is a public key')
   })
 })
 
