@@ -175,3 +175,11 @@ export const DELIVERY_SLOTS = 64
 export const QUOTE_SLOTS = 32
 /** How long a relay may take to answer a published event, milliseconds. */
 export const PUBLISH_MS = 10_000
+/** Memory of one run of the command backend, 2 GiB: one runaway program must not take the machine. */
+export const COMMAND_MEMORY_BYTES = 2 * 1024 * 1024 * 1024
+/** Between SIGTERM and SIGKILL of a command: time to remove its temporary files. */
+export const COMMAND_GRACE_MS = 2_000
+/** How long output is awaited after a command has exited, should a stray child hold its pipe. */
+export const COMMAND_DRAIN_MS = 1_000
+/** Largest event of LNbits' websocket read, 64 KiB: one payment object with a long memo is 6 KiB. */
+export const LNBITS_EVENT_BYTES = 64 * 1024
