@@ -11,6 +11,7 @@ import {
 } from '../store/customers.ts'
 import { inTransaction, isConnectionLoss, type Sql, type Tx } from '../store/database.ts'
 import { takeIn } from '../store/inbox.ts'
+import type { Lease } from '../store/lease.ts'
 import { findTwins, insertJobs, type Job, type NewJob, takeJobIds } from '../store/jobs.ts'
 import { customerAccount, jobAccount, lockPool, post, type Transfer } from '../store/ledger.ts'
 import { type NewReply, type OutboxRow, putReplies } from '../store/outbox.ts'
@@ -34,7 +35,10 @@ export type Accepted =
 export interface AcceptOptions {
   sql: Sql
   rules: MoneyRules
-  lease: { holder: string; seconds: number }
+  /** For the jobs that go on in this process. */
+  lease: Lease
+  /** For their replies. */
+  replyLease: Lease
 }
 
 /**
@@ -53,7 +57,7 @@ export function createAccept(options: AcceptOptions): Batcher<PricedRequest, Acc
 async function acceptAll(
   tx: Tx,
   requests: readonly PricedRequest[],
-  { rules, lease }: AcceptOptions,
+  options: AcceptOptions,
 ): Promise<Accepted[]> {
   const [balanceSats, pool, fresh, twins, customers, ids] = await Promise.all([
     lockPool(tx),
@@ -75,9 +79,9 @@ async function acceptAll(
     if (!fresh.delete(request.message.rumorId)) return { outcome: 'replayed' }
     const twin = twins[place] ?? twinInBatch(books, request)
     if (twin !== undefined) return { outcome: 'twin', jobId: twin }
-    return decideOne(books, request, ids[place] as number, rules)
+    return decideOne(books, request, ids[place] as number, options.rules)
   })
-  const replies = await writeBooks(tx, books, lease)
+  const replies = await writeBooks(tx, books, options)
   return verdicts.map((verdict) => withReplies(verdict, replies))
 }
 
@@ -230,12 +234,12 @@ function refuse(
 async function writeBooks(
   tx: Tx,
   { pool, openingSats, jobs, replies, transfers }: Books,
-  lease: AcceptOptions['lease'],
+  { lease, replyLease }: AcceptOptions,
 ): Promise<OutboxRow[]> {
-  if (jobs.length === 0) return putReplies(tx, replies, lease)
+  if (jobs.length === 0) return putReplies(tx, replies, replyLease)
   const given = jobs.filter((job) => job.reservedSats > 0)
   const [written] = await Promise.all([
-    putReplies(tx, replies, lease),
+    putReplies(tx, replies, replyLease),
     ensureCustomers(
       tx,
       jobs.map((job) => job.customer),

@@ -14,11 +14,12 @@ import {
   type Tx,
 } from '../store/database.ts'
 import { takeIn } from '../store/inbox.ts'
+import type { Lease } from '../store/lease.ts'
 import { expire, type Job, readJob, readJobsOf } from '../store/jobs.ts'
 import { type OutboxRow, putReplies, wasTold } from '../store/outbox.ts'
-import { readPool, readPoolToday } from '../store/pool.ts'
+import { dailyBudgets, readPool, readPoolToday } from '../store/pool.ts'
 import { type Batcher, createBatcher } from './batcher.ts'
-import { dailyBudgets, poolReply } from './pool-reply.ts'
+import { poolReply } from './pool-reply.ts'
 import type { Prices } from './prices.ts'
 import type { Incoming } from './request.ts'
 import { standingOf } from './standing.ts'
@@ -28,7 +29,7 @@ export interface AnswersOptions {
   sql: Sql
   rules: MoneyRules
   prices: Prices
-  lease: { holder: string; seconds: number }
+  lease: Lease
 }
 
 /** Commands that only ask, and `cancel`. What buys or moves money has steps of its own. */

@@ -3,7 +3,6 @@ import type { Reply } from '../doors/protocol.ts'
 import { refusal } from '../doors/replies.ts'
 import { type Command, readMessage } from '../doors/requests.ts'
 import { REQUEST_AGE_SECONDS } from '../limits.ts'
-import type { Log } from '../log.ts'
 import type { Sql } from '../store/database.ts'
 import { isTakenIn } from '../store/inbox.ts'
 import { findJobOfRumor, type NewJob } from '../store/jobs.ts'
@@ -19,15 +18,14 @@ import type { Incoming, PricedRequest } from './request.ts'
 export interface DeskOptions {
   sql: Sql
   clock: Clock
-  log: Log
   prices: Prices
   accept: Batcher<PricedRequest, Accepted>
   answers: Answers
   funds: Funds
   /** Unix seconds of the database's first boot: what was written long before is not executed. */
   bornAt: number
-  /** After a commit: jobs and replies that are already leased to this process. */
-  jobs(jobs: readonly NewJob[]): void
+  /** After a commit: a job and replies that are already leased to this process. */
+  takeJob(job: NewJob): void
   deliver(replies: readonly OutboxRow[]): void
   counted(event: { door: string; outcome: string }): void
 }
@@ -93,7 +91,7 @@ export function createDesk(options: DeskOptions) {
       requestHash: requestHashOf(request),
       ...price,
     })
-    if (accepted.outcome === 'job') options.jobs([accepted.job])
+    if (accepted.outcome === 'job') options.takeJob(accepted.job)
     if ('replies' in accepted) options.deliver(accepted.replies)
     return accepted.outcome
   }

@@ -2,6 +2,7 @@ import { EXPIRY_RETRY_SECONDS } from '../limits.ts'
 import { inTransaction, type Sql } from '../store/database.ts'
 import { noteUnpaid, readInvoiceOfJob, type SeenPayment } from '../store/invoices.ts'
 import { expire, type Job } from '../store/jobs.ts'
+import type { Lease } from '../store/lease.ts'
 import { jobLane } from '../store/lanes.ts'
 import { type OutboxRow, putReplies } from '../store/outbox.ts'
 import type { PaymentChecker } from './lightning.ts'
@@ -9,7 +10,7 @@ import type { PaymentChecker } from './lightning.ts'
 export interface ExpiryOptions {
   sql: Sql
   lightning: PaymentChecker
-  lease: { holder: string; seconds: number }
+  lease: Lease
   paid(payment: SeenPayment): Promise<void>
   deliver(replies: readonly OutboxRow[]): void
 }

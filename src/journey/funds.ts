@@ -4,6 +4,7 @@ import type { Log } from '../log.ts'
 import { ensureCustomers } from '../store/customers.ts'
 import { inTransaction, type Sql } from '../store/database.ts'
 import { isTakenIn, takeIn } from '../store/inbox.ts'
+import type { Lease } from '../store/lease.ts'
 import { insertInvoices } from '../store/invoices.ts'
 import { putReplies } from '../store/outbox.ts'
 import type { Answered, Answers } from './answers.ts'
@@ -21,7 +22,7 @@ export interface FundsOptions {
     incoming: Incoming,
     command: Extract<Command, { name: 'withdraw' }>,
   ) => Promise<Answered>
-  lease: { holder: string; seconds: number }
+  lease: Lease
   invoiceTtlSeconds: number
   botName: string
   log: Log

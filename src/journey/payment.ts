@@ -10,6 +10,7 @@ import {
 import { inTransaction, isConnectionLoss, type Sql, type Tx } from '../store/database.ts'
 import { type Invoice, markPaid, type SeenPayment } from '../store/invoices.ts'
 import { type Job, lockJobs, startPaidWork } from '../store/jobs.ts'
+import type { Lease } from '../store/lease.ts'
 import { customerAccount, jobAccount, lockPool, post, type Transfer } from '../store/ledger.ts'
 import { type NewReply, type OutboxRow, putReplies } from '../store/outbox.ts'
 import { countPoolDay, type PoolFacts, readPool, readPoolToday } from '../store/pool.ts'
@@ -31,7 +32,10 @@ export type Paid =
 export interface PaymentOptions {
   sql: Sql
   rules: MoneyRules
-  lease: { holder: string; seconds: number }
+  /** For the jobs that go on in this process. */
+  lease: Lease
+  /** For their replies. */
+  replyLease: Lease
 }
 
 /**
@@ -216,7 +220,7 @@ async function writeAll(
   outcomes: ReadonlyMap<string, Outcome>,
   books: Books,
   before: PoolFacts,
-  { lease }: PaymentOptions,
+  { lease, replyLease }: PaymentOptions,
 ): Promise<Paid[]> {
   const { pool, starts, transfers } = books
   const given = starts.filter((start) => start.reservedSats > 0)
@@ -242,7 +246,7 @@ async function writeAll(
       absorbedSats: reservedSum,
       partial: given.length,
     }),
-    putReplies(tx, books.replies, lease),
+    putReplies(tx, books.replies, replyLease),
   ])
   const working = new Map(started.flatMap((job) => (job ? [[job.id, job] as const] : [])))
   return payments.map(({ paymentHash }): Paid => {

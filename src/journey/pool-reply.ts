@@ -1,13 +1,5 @@
 import type { MoneyRules } from '../money/rules.ts'
-import { type Tier, tiers } from '../money/tiers.ts'
-import type { PoolFacts, PoolToday } from '../store/pool.ts'
-
-/** Budgets in force: the settings, overridden by what the operator switched at run time. */
-export function dailyBudgets(pool: PoolFacts, rules: MoneyRules): Record<Tier, number> {
-  const budgets = { ...rules.budgets }
-  for (const tier of tiers) budgets[tier] = pool.budgetOverrides[tier] ?? budgets[tier]
-  return budgets
-}
+import { dailyBudgets, type PoolFacts, type PoolToday } from '../store/pool.ts'
 
 export type PoolState = 'open' | 'paused' | 'empty'
 

@@ -3,6 +3,7 @@ import { QUOTE_BATCH, QUOTE_TRIES } from '../limits.ts'
 import { inTransaction, isConnectionLoss, type Sql, type Tx } from '../store/database.ts'
 import { insertInvoices } from '../store/invoices.ts'
 import { awaitPayment, type Job, refuse } from '../store/jobs.ts'
+import type { Lease } from '../store/lease.ts'
 import { type NewReply, type OutboxRow, putReplies } from '../store/outbox.ts'
 import { createBatcher } from './batcher.ts'
 import { LeaseLost } from './lane.ts'
@@ -11,7 +12,7 @@ import type { InvoiceMaker } from './lightning.ts'
 export interface QuoteOptions {
   sql: Sql
   lightning: InvoiceMaker
-  lease: { holder: string; seconds: number }
+  lease: Lease
   invoiceTtlSeconds: number
   botName: string
   /** Called after a commit, with replies that are already leased to this process. */

@@ -12,6 +12,7 @@ import {
 import { inTransaction, isConnectionLoss, type Sql, type Tx } from '../store/database.ts'
 import { type Grant, recordGrant } from '../store/grants.ts'
 import { finishJobs, type Job, storeResults } from '../store/jobs.ts'
+import type { Lease } from '../store/lease.ts'
 import { customerAccount, jobAccount, lockPool, post, type Transfer } from '../store/ledger.ts'
 import { type NewReply, type OutboxRow, putReplies } from '../store/outbox.ts'
 import { countPoolDay, type PoolFacts, readPool } from '../store/pool.ts'
@@ -42,7 +43,7 @@ export interface Settled {
 export interface SettleOptions {
   sql: Sql
   rules: MoneyRules
-  lease: { holder: string; seconds: number }
+  lease: Lease
 }
 
 /**

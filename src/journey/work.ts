@@ -4,6 +4,7 @@ import { STILL_WORKING_SECONDS, WORK_TRIES } from '../limits.ts'
 import type { Log } from '../log.ts'
 import type { Sql } from '../store/database.ts'
 import { type Job, readRequest } from '../store/jobs.ts'
+import type { Lease } from '../store/lease.ts'
 import { type OutboxRow, putReplies } from '../store/outbox.ts'
 import type { Batcher } from './batcher.ts'
 import { LeaseLost } from './lane.ts'
@@ -15,10 +16,12 @@ export interface WorkOptions {
   backend: Backend
   prices: Prices
   settle: Batcher<FinishedWork, Settled>
-  lease: { holder: string; seconds: number }
+  lease: Lease
   clock: Clock
   log: Log
   deliver(replies: readonly OutboxRow[]): void
+  /** A job ended and money moved. */
+  settled(): void
 }
 
 /**
@@ -34,6 +37,7 @@ export function createWork(options: WorkOptions) {
     const { applied, replies } = await options.settle.add({ job, ending })
     if (!applied) throw new LeaseLost()
     options.deliver(replies)
+    options.settled()
   }
 
   async function endingOf(job: Job, signal: AbortSignal): Promise<Ending> {

@@ -1,6 +1,7 @@
 import type { Tier } from '../money/tiers.ts'
 import type { GrantSource } from './customers.ts'
 import type { AnySql, Tx } from './database.ts'
+import type { Lease } from './lease.ts'
 import type { Form, Via } from './inbox.ts'
 import type { JobState } from './job-states.ts'
 
@@ -84,11 +85,7 @@ export async function takeJobIds(tx: Tx, count: number): Promise<number[]> {
 }
 
 /** Inserts jobs born leased: the replica that accepted them goes on without a claim. */
-export function insertJobs(
-  tx: Tx,
-  jobs: readonly NewJob[],
-  lease: { holder: string; seconds: number },
-): Promise<unknown> {
+export function insertJobs(tx: Tx, jobs: readonly NewJob[], lease: Lease): Promise<unknown> {
   return Promise.all([
     tx`
       insert into jobs (id, state, customer, via, form, program_id, rumor_at, rumor_id, request_hash,
@@ -127,7 +124,7 @@ export function insertJobs(
 export async function findTwins(
   tx: Tx,
   requests: readonly { customer: string; requestHash: string; via: Via }[],
-): Promise<(number | null)[]> {
+): Promise<(number | undefined)[]> {
   const rows = await tx<{ jobId: number | null }[]>`
     select (
       select j.id from jobs j
@@ -141,7 +138,7 @@ export async function findTwins(
       ${requests.map((r) => r.via)}::text[]
     ) with ordinality r (customer, request_hash, via, place)
     order by r.place`.execute()
-  return rows.map((row) => row.jobId)
+  return rows.map((row) => row.jobId ?? undefined)
 }
 
 /** accepted → awaiting_payment: its invoice stands. Answers the ids it applied to. */
@@ -187,7 +184,7 @@ export async function lockJobs(tx: Tx, ids: readonly number[]): Promise<Map<numb
 export async function startPaidWork(
   tx: Tx,
   paid: { jobId: number; paidSats: number; reservedSats: number; day: string },
-  lease: { holder: string; seconds: number },
+  lease: Lease,
 ): Promise<Job | undefined> {
   const [row] = await tx<Job[]>`
     update jobs set

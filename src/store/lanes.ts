@@ -83,6 +83,9 @@ export const outboxLane: LaneQueries<OutboxRow> = {
   release: (sql, held) => released(sql, 'outbox', held),
 }
 
+/** Where replicas tell each other that rows became due; a hint that carries the table and may be lost. */
+export const LANE_CHANNEL = 'tithe_lane'
+
 type LaneTable = 'jobs' | 'outbox' | 'withdrawals'
 
 export function split<Row extends Claimed>(
@@ -127,13 +130,12 @@ export async function released(
   held: readonly Claimed[],
 ): Promise<void> {
   await sql`
-    update ${sql(table)} t set lease = null, due_at = now(), tries = greatest(t.tries - 1, 0)
-    from unnest(${held.map((row) => row.id)}::bigint[], ${held.map((row) => row.epoch)}::int[])
-      k (id, epoch)
-    where t.id = k.id and t.epoch = k.epoch and t.lease is not null`
-}
-
-/** Wakes the lanes of the other replicas; a hint that may be lost, it carries no data. */
-export async function notifyLane(sql: AnySql, lane: string): Promise<void> {
-  await sql`select pg_notify('tithe_lane', ${lane})`
+    with free as (
+      update ${sql(table)} t set lease = null, due_at = now(), tries = greatest(t.tries - 1, 0)
+      from unnest(${held.map((row) => row.id)}::bigint[], ${held.map((row) => row.epoch)}::int[])
+        k (id, epoch)
+      where t.id = k.id and t.epoch = k.epoch and t.lease is not null
+      returning t.id
+    )
+    select pg_notify(${LANE_CHANNEL}, ${table}) from free limit 1`
 }

@@ -1,4 +1,5 @@
 import type { AnySql, Tx } from './database.ts'
+import type { Lease } from './lease.ts'
 import type { Form, ReplyTo, Via } from './inbox.ts'
 
 /** How long an undelivered reply is tried, seconds: a relay list may be down for a weekend. */
@@ -39,7 +40,7 @@ export interface OutboxRow {
 export function putReplies(
   tx: AnySql,
   replies: readonly NewReply[],
-  lease: { holder: string; seconds: number },
+  lease: Lease,
 ): Promise<OutboxRow[]> {
   if (replies.length === 0) return Promise.resolve([])
   const rows = tx<OutboxRow[]>`

@@ -1,5 +1,5 @@
 import type { MoneyRules } from '../money/rules.ts'
-import type { Tier } from '../money/tiers.ts'
+import { type Tier, tiers } from '../money/tiers.ts'
 import type { AnySql, Tx } from './database.ts'
 import { lockPool, post } from './ledger.ts'
 
@@ -98,6 +98,13 @@ export async function seedPool(tx: Tx, rules: MoneyRules): Promise<boolean> {
   ])
   await countPoolDay(tx, { day, openingSats: rules.poolSeedSats })
   return true
+}
+
+/** Budgets in force: the settings, overridden by what the operator switched at run time. */
+export function dailyBudgets(pool: PoolFacts, rules: MoneyRules): Record<Tier, number> {
+  const budgets = { ...rules.budgets }
+  for (const tier of tiers) budgets[tier] = pool.budgetOverrides[tier] ?? budgets[tier]
+  return budgets
 }
 
 /** The day's figures, for pool status and the `pool` reply. */

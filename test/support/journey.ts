@@ -39,8 +39,8 @@ export function priced(fields: Partial<PricedRequest> & { customer?: string } = 
 export async function journeyOn(sql: Sql, overrides: Partial<MoneyRules> = {}) {
   const rules = { ...defaultMoneyRules, ...overrides }
   await inTransaction(sql, (tx) => seedPool(tx, rules))
-  const accept = createAccept({ sql, rules, lease })
-  const payments = createPayments({ sql, rules, lease })
+  const accept = createAccept({ sql, rules, lease, replyLease: lease })
+  const payments = createPayments({ sql, rules, lease, replyLease: lease })
   const settle = createSettle({ sql, rules, lease })
 
   /** Accepts and answers the job, or fails the test. */

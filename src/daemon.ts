@@ -1,0 +1,267 @@
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import { buildBackend } from './backends/build.ts'
+import { countTokens } from './backends/tokenizer.ts'
+import type { Clock } from './clock.ts'
+import type { Config } from './config.ts'
+import { type Ground, openGround } from './ground.ts'
+import { createEnvelope } from './journey/envelope.ts'
+import { createIntake } from './journey/intake.ts'
+import { buildJourney, type Journey } from './journey/journey.ts'
+import { createPrices } from './journey/prices.ts'
+import { readSecretKey } from './key-file.ts'
+import { createLnbits, type Lnbits } from './lightning/lnbits.ts'
+import { watchPayments } from './lightning/lnbits-events.ts'
+import { createBtcRate } from './lightning/rate.ts'
+import { PUBLISH_MS } from './limits.ts'
+import type { Log } from './log.ts'
+import { buildNet, type Net } from './net.ts'
+import { npub } from './nostr/identity.ts'
+import { decryptNip04 } from './nostr/nip04.ts'
+import { type HttpDoor, startHttp } from './operator/http.ts'
+import { createMetrics, type Metrics } from './operator/metrics.ts'
+import { createStatusLoop, type StatusLoop } from './operator/status-loop.ts'
+import { CUSTOMER_NAME, type Sandbox, startSandbox, writeSandboxFile } from './sandbox/sandbox.ts'
+import { readBornAt } from './store/status.ts'
+import { leaveTurns } from './store/turns.ts'
+import { version } from './version.ts'
+
+export interface Daemon {
+  readonly pubkey: string
+  readonly npub: string
+  readonly relays: readonly string[]
+  /** The curve stack in use, and the database. */
+  readonly stack: { curve: string; database: string; lnbits: string }
+  readonly sandbox: Sandbox | undefined
+  readonly ground: Ground
+  readonly http: HttpDoor
+  /** Takes nothing new, lets running work end, says `paused`, gives back what is held. Idempotent. */
+  stop(): Promise<void>
+}
+
+interface Parts {
+  config: Config
+  clock: Clock
+  log: Log
+  /** This replica among others. */
+  holder: string
+}
+
+/**
+ * Starts the whole bot: database, sandbox where nothing real is configured, Nostr, Lightning, backend, journey and
+ * what operators look at. Every constructor is here, in order; what fails stops what was started before it.
+ */
+export async function startDaemon(options: {
+  config: Config
+  clock: Clock
+  log: Log
+}): Promise<Daemon> {
+  const parts: Parts = {
+    ...options,
+    holder: `${hostname()}:${process.pid}:${randomBytes(3).toString('hex')}`,
+  }
+  const { config, clock, log } = parts
+  const undo = createUndo()
+  try {
+    const ground = undo.push(await openGround(config, { clock, log, name: 'daemon' }))
+    const sandbox =
+      config.mode === 'sandbox'
+        ? undo.push(await startSandbox({ dataDir: config.dataDir, ...config.sandbox, clock }))
+        : undefined
+    const metrics = createMetrics({ version })
+    const net = undo.push(await openNet(parts, ground, sandbox))
+    const lnbits = openLnbits(parts, sandbox)
+    undo.push({ stop: async () => lnbits.close() })
+    const status = buildStatus(parts, ground, net)
+    const journey = await buildTheJourney(parts, { ground, net, lnbits, metrics, status })
+    const events = watchPayments({
+      ...keysOf(config, sandbox),
+      clock,
+      log,
+      onHint: journey.hintPayment,
+      onUp: () => journey.hintPayment(),
+    })
+    const http = undo.push(await openHttp(parts, ground, net, metrics))
+    if (sandbox) tellSandbox(config, sandbox, net)
+    journey.start()
+    events.start()
+    net.start((event, relay) => journey.receive(event, relay))
+    status.start()
+    return {
+      pubkey: net.identity.pubkey,
+      npub: npub(net.identity.pubkey),
+      relays: net.relays,
+      stack: {
+        curve: net.identity.curve.name,
+        database: ground.kind,
+        lnbits: keysOf(config, sandbox).url,
+      },
+      sandbox,
+      ground,
+      http,
+      stop: once(async () => {
+        await net.stopReading()
+        await events.stop()
+        await journey.stop(config.lanes.stopGraceMs)
+        await status.stop()
+        await leaveTurns(ground.sql, parts.holder).catch(() => {})
+        await undo.all()
+      }),
+    }
+  } catch (error) {
+    await undo.all()
+    throw error
+  }
+}
+
+function openNet({ config, clock, log }: Parts, ground: Ground, sandbox: Sandbox | undefined) {
+  const own = sandbox ? [sandbox.relay.url] : config.nostr.relays
+  return buildNet({
+    secret: readSecretKey(config),
+    relays: own,
+    dmRelays: sandbox ? own : config.nostr.dmRelays,
+    botName: config.nostr.botName,
+    sql: ground.sql,
+    clock,
+    log,
+  })
+}
+
+function keysOf({ lnbits }: Config, sandbox: Sandbox | undefined) {
+  if (sandbox) {
+    const { url, bot } = sandbox.lnbits
+    return { url, invoiceKey: bot.invoiceKey, adminKey: bot.adminKey }
+  }
+  if (!lnbits) throw new Error('LNBITS_URL and LNBITS_INVOICE_KEY are missing')
+  const { url, invoiceKey, adminKey } = lnbits
+  return { url, invoiceKey: invoiceKey.reveal(), adminKey: adminKey?.reveal() }
+}
+
+function openLnbits({ config, clock, log }: Parts, sandbox: Sandbox | undefined): Lnbits {
+  const { adminKey, ...keys } = keysOf(config, sandbox)
+  return createLnbits({ ...keys, ...(adminKey === undefined ? {} : { adminKey }), clock, log })
+}
+
+function buildStatus({ config, clock, log, holder }: Parts, ground: Ground, net: Net): StatusLoop {
+  return createStatusLoop({
+    sql: ground.sql,
+    rules: config.money,
+    ...config.poolStatus,
+    publish: (template) => net.publishOwn(net.identity.sign(template)),
+    degraded: () => false,
+    holder,
+    version,
+    clock,
+    log,
+  })
+}
+
+async function buildTheJourney(
+  { config, clock, log, holder }: Parts,
+  built: { ground: Ground; net: Net; lnbits: Lnbits; metrics: Metrics; status: StatusLoop },
+): Promise<Journey> {
+  const { ground, net, lnbits, metrics, status } = built
+  const { sql } = ground
+  const { identity } = net
+  const fixed = config.btcUsd === undefined ? {} : { fixedUsd: Number(config.btcUsd) }
+  return buildJourney({
+    sql,
+    rules: config.money,
+    prices: createPrices({
+      models: config.models,
+      marginPct: config.money.marginPct,
+      rate: createBtcRate({ ...fixed, lnbits, clock, log }),
+      countTokens,
+    }),
+    backend: buildBackend(config.backend, { clock, countTokens }),
+    lightning: lnbits,
+    take: createIntake({
+      identity,
+      open: net.open,
+      decryptNip04: (peer, content) => decryptNip04(identity, peer, content),
+      clock,
+    }),
+    sign: createEnvelope({
+      sql,
+      identity,
+      clock,
+      lookup: net.lookup,
+      checkRelay: net.checkRelay,
+      ownRelays: net.relays,
+      fallback: config.nostr.dmFallback,
+    }),
+    publish: (event, relays) => net.publish(event, relays, PUBLISH_MS),
+    clock,
+    log,
+    holder,
+    bornAt: await readBornAt(sql),
+    invoiceTtlSeconds: config.invoiceTtlSeconds,
+    paymentPollMs: config.paymentPollMs,
+    botName: config.nostr.botName,
+    lanes: config.lanes,
+    notes: notesFor(metrics, status),
+  })
+}
+
+function notesFor(metrics: Metrics, status: StatusLoop) {
+  return {
+    dropped: (why: string) => metrics.intakeDropped(why),
+    requested: ({ door }: { door: string; outcome: string }) => metrics.requested(door),
+    delivered: ({ outcome }: { outcome: 'delivered' | 'unconfirmed' | 'given_up' }) =>
+      metrics.replied(
+        outcome === 'delivered' ? 'acknowledged' : outcome === 'given_up' ? 'given_up' : 'retried',
+      ),
+    moneyMoved: () => status.touch(),
+  }
+}
+
+function openHttp({ config, log }: Parts, ground: Ground, net: Net, metrics: Metrics) {
+  return startHttp({
+    ...config.http,
+    log,
+    health: () => ({ ok: true, detail: 'running' }),
+    async ready() {
+      if (!net.isConnected()) return { ok: false, detail: 'no relay is connected' }
+      try {
+        await ground.sql`select 1`
+        return { ok: true, detail: 'ready' }
+      } catch {
+        return { ok: false, detail: 'the database does not answer' }
+      }
+    },
+    metrics,
+  })
+}
+
+function tellSandbox(config: Config, { relay, lnbits }: Sandbox, net: Net): void {
+  writeSandboxFile(config.dataDir, {
+    bot: net.identity.pubkey,
+    relay: relay.url,
+    lnbitsUrl: lnbits.url,
+    customerAdminKey: lnbits.wallet(CUSTOMER_NAME)?.adminKey ?? '',
+  })
+}
+
+/** Stops what was started, last first; one that fails to stop does not keep the others running. */
+function createUndo() {
+  const started: { stop(): Promise<void> }[] = []
+  return {
+    push<T extends { stop(): Promise<void> }>(part: T): T {
+      started.push(part)
+      return part
+    },
+    async all(): Promise<void> {
+      for (const part of started.splice(0).reverse()) {
+        await part.stop().catch(() => {})
+      }
+    },
+  }
+}
+
+function once(run: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined
+  return () => {
+    running ??= run()
+    return running
+  }
+}

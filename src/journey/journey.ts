@@ -1,0 +1,223 @@
+import type { Backend } from '../backends/backend.ts'
+import type { Clock } from '../clock.ts'
+import { DELIVERY_SLOTS, QUOTE_SLOTS } from '../limits.ts'
+import type { Log } from '../log.ts'
+import type { MoneyRules } from '../money/rules.ts'
+import type { PublishOutcome } from '../nostr/relay.ts'
+import type { NostrEvent } from '../nostr/types.ts'
+import type { Sql } from '../store/database.ts'
+import type { SeenPayment } from '../store/invoices.ts'
+import type { Job, NewJob } from '../store/jobs.ts'
+import { jobLane, LANE_CHANNEL, outboxLane } from '../store/lanes.ts'
+import type { OutboxRow } from '../store/outbox.ts'
+import { createAccept } from './accept.ts'
+import { createAnswers } from './answers.ts'
+import { createDeliver, type SignedReply } from './deliver.ts'
+import { createDesk } from './desk.ts'
+import { createExpiry } from './expiry.ts'
+import { createFunds } from './funds.ts'
+import type { Taken } from './intake.ts'
+import { Lane } from './lane.ts'
+import type { InvoiceMaker, PaymentChecker } from './lightning.ts'
+import { createPayments } from './payment.ts'
+import type { Prices } from './prices.ts'
+import { createQuote } from './quote.ts'
+import { createSettle } from './settle.ts'
+import { createWatch } from './watch.ts'
+import { createWork } from './work.ts'
+
+export interface JourneyOptions {
+  sql: Sql
+  rules: MoneyRules
+  prices: Prices
+  backend: Backend
+  lightning: InvoiceMaker & PaymentChecker
+  take(event: NostrEvent, relay: string): Promise<Taken>
+  sign(row: OutboxRow): Promise<SignedReply>
+  publish(
+    event: { id: string; json: string },
+    relays: string[],
+  ): Promise<Map<string, PublishOutcome>>
+  clock: Clock
+  log: Log
+  /** This replica. */
+  holder: string
+  bornAt: number
+  invoiceTtlSeconds: number
+  paymentPollMs: number
+  botName: string
+  lanes: { workSlots: number; workLeaseSeconds: number; deliveryLeaseSeconds: number }
+  notes: JourneyNotes
+}
+
+/** What the operator's side hears of the journey; it changes nothing. */
+export interface JourneyNotes {
+  dropped(why: string): void
+  requested(event: { door: string; outcome: string }): void
+  delivered(event: { outcome: 'delivered' | 'unconfirmed' | 'given_up'; seconds: number }): void
+  /** The pool or the day's figures may have changed. */
+  moneyMoved(): void
+}
+
+export interface Journey {
+  start(): void
+  /** One event of a relay, from intake to what commits it. Rejects when it could not be stored. */
+  receive(event: NostrEvent, relay: string): Promise<void>
+  /** A payment may have come: look. */
+  hintPayment(paymentHash?: string): void
+  /** Lets running work finish within `graceMs`, gives the rest back, and sends what is ready. */
+  stop(graceMs: number): Promise<void>
+}
+
+/** Puts the steps of the way of a request together: they meet in rows, and here is who wakes whom. */
+export function buildJourney(options: JourneyOptions): Journey {
+  const { sql, lightning, clock, log, notes, take } = options
+  const money = buildMoney(options)
+  const lanes = buildLanes(options, money)
+  const listening = sql.listen(LANE_CHANNEL, lanes.wakeTable, lanes.wakeAll)
+  const watch = createWatch({
+    sql,
+    lightning,
+    clock,
+    log,
+    holder: options.holder,
+    pollMs: options.paymentPollMs,
+    paid: lanes.paid,
+  })
+  const serve = buildDesk(options, money, lanes)
+
+  return {
+    start() {
+      lanes.start()
+      watch.start()
+    },
+    async receive(event, relay) {
+      const taken = await take(event, relay)
+      if (taken.kind === 'dropped') notes.dropped(taken.why)
+      else await serve(taken)
+    },
+    hintPayment: watch.hint,
+    async stop(graceMs) {
+      await watch.stop()
+      await lanes.stop(graceMs)
+      await listening.stop()
+    },
+  }
+}
+
+function buildMoney({ sql, rules, lanes, holder, ...options }: JourneyOptions) {
+  const workLease = { holder, seconds: lanes.workLeaseSeconds }
+  const replyLease = { holder, seconds: lanes.deliveryLeaseSeconds }
+  return {
+    workLease,
+    replyLease,
+    accept: createAccept({ sql, rules, lease: workLease, replyLease }),
+    payments: createPayments({ sql, rules, lease: workLease, replyLease }),
+    settle: createSettle({ sql, rules, lease: replyLease }),
+    answers: createAnswers({ sql, rules, prices: options.prices, lease: replyLease }),
+  }
+}
+
+type Money = ReturnType<typeof buildMoney>
+
+function buildLanes(options: JourneyOptions, { workLease, replyLease, payments, settle }: Money) {
+  const { sql, lightning, clock, log, holder, notes, lanes: sizes } = options
+  const common = { sql, clock, log, holder }
+  const worker = { ...common, leaseSeconds: workLease.seconds }
+  const deliver = (replies: readonly OutboxRow[]) => outbox.take(replies)
+  const quote = new Lane<Job>({
+    ...worker,
+    name: 'quote',
+    queries: jobLane('accepted'),
+    slots: QUOTE_SLOTS,
+    step: createQuote({ ...options, lease: replyLease, deliver }),
+  })
+  const expiry = new Lane<Job>({
+    ...worker,
+    name: 'expiry',
+    queries: jobLane('awaiting_payment'),
+    slots: QUOTE_SLOTS,
+    step: createExpiry({ sql, lightning, lease: replyLease, paid, deliver }),
+  })
+  const work = new Lane<Job>({
+    ...worker,
+    name: 'work',
+    queries: jobLane('working'),
+    slots: sizes.workSlots,
+    step: createWork({ ...options, settle, lease: replyLease, deliver, settled: notes.moneyMoved }),
+  })
+  const outbox = new Lane<OutboxRow>({
+    ...common,
+    name: 'outbox',
+    leaseSeconds: replyLease.seconds,
+    queries: outboxLane,
+    slots: DELIVERY_SLOTS,
+    step: createDeliver({ ...options, wake: () => outbox.wake(), delivered: notes.delivered }),
+  })
+  const jobLanes = [quote, expiry, work]
+  const all = [...jobLanes, outbox]
+
+  /** Books a payment and starts what it paid for. */
+  async function paid(payment: SeenPayment): Promise<void> {
+    const booked = await payments.add(payment)
+    if (booked.outcome === 'nothing') return
+    if (booked.outcome === 'working') work.take([booked.job])
+    deliver(booked.replies)
+    notes.moneyMoved()
+  }
+
+  return {
+    paid,
+    deliver,
+    start() {
+      for (const lane of all) lane.start()
+    },
+    wakeAll() {
+      for (const lane of all) lane.wake()
+    },
+    wakeTable(table: string) {
+      for (const lane of table === 'outbox' ? [outbox] : jobLanes) lane.wake()
+    },
+    /** A job that was inserted leased to this process goes on at once. */
+    takeJob(job: NewJob) {
+      const row = { ...bornJob, ...job, heldSats: job.paidSats + job.reservedSats }
+      ;(job.state === 'working' ? work : quote).take([row])
+      if (job.reservedSats > 0) notes.moneyMoved()
+    },
+    /** Work and quotes first, so that the replies they end with still go out. */
+    async stop(graceMs: number) {
+      await Promise.all(jobLanes.map((lane) => lane.stop(graceMs)))
+      await outbox.stop(graceMs)
+    },
+  }
+}
+
+/** What a fresh job row holds beside what its insert gave. */
+const bornJob = {
+  reason: null,
+  freeTier: false,
+  actualSats: null,
+  absorbedSats: 0,
+  refundSats: 0,
+  shortfallSats: 0,
+  createdAt: 0,
+  startedAt: null,
+  epoch: 1,
+  tries: 1,
+}
+
+function buildDesk(
+  options: JourneyOptions,
+  { accept, answers, replyLease }: Money,
+  lanes: ReturnType<typeof buildLanes>,
+) {
+  return createDesk({
+    ...options,
+    accept,
+    answers,
+    funds: createFunds({ ...options, answers, lease: replyLease }),
+    takeJob: lanes.takeJob,
+    deliver: lanes.deliver,
+    counted: options.notes.requested,
+  })
+}

@@ -1,0 +1,147 @@
+import { type Clock, unixSeconds } from './clock.ts'
+import { ADHOC_CONNECTIONS, SEEN_EVENTS, WRAP_BACKDATE_SECONDS } from './limits.ts'
+import type { Log } from './log.ts'
+import { loadCurve } from './nostr/curve.ts'
+import { verifyEvent } from './nostr/event.ts'
+import { createFeed } from './nostr/feed.ts'
+import type { Opened, Refused } from './nostr/giftwrap.ts'
+import { createIdentity } from './nostr/identity.ts'
+import { createOpener } from './nostr/opener.ts'
+import { createPublisher } from './nostr/publisher.ts'
+import { connectRelay, type PublishOutcome, type Relay } from './nostr/relay.ts'
+import { createRelayLists, type RelayLists } from './nostr/relay-lists.ts'
+import { checkRelayUrl } from './nostr/relay-url.ts'
+import { createSeen } from './nostr/seen.ts'
+import type { Identity, NostrEvent } from './nostr/types.ts'
+import { profileEvents } from './operator/profile.ts'
+import type { Sql } from './store/database.ts'
+import { loadCursor, saveCursor } from './store/inbox.ts'
+
+/** Everything of Nostr that the daemon keeps open. */
+export interface Net {
+  readonly identity: Identity
+  readonly relays: readonly string[]
+  start(receive: (event: NostrEvent, relay: string) => Promise<void>): void
+  open(wrap: NostrEvent): Promise<Opened | Refused>
+  lookup(pubkey: string): Promise<RelayLists>
+  checkRelay(url: string): string | undefined
+  publish(
+    event: { id: string; json: string },
+    urls: string[],
+    timeoutMs: number,
+  ): Promise<Map<string, PublishOutcome>>
+  /** Publishes to the operator's relays and waits for their answers. */
+  publishOwn(event: NostrEvent): Promise<void>
+  isConnected(): boolean
+  stopReading(): Promise<void>
+  stop(): Promise<void>
+}
+
+export interface NetOptions {
+  secret: Uint8Array
+  relays: readonly string[]
+  dmRelays: readonly string[]
+  botName: string
+  sql: Sql
+  clock: Clock
+  log: Log
+}
+
+/** Other streams than gift wraps carry true dates; a quarter of an hour covers clocks that differ. */
+const BACKDATE_SECONDS = 900
+const OWN_PUBLISH_MS = 5_000
+
+/** Connects to the operator's relays, and puts intake, look-ups and publishing on those connections. */
+export async function buildNet(options: NetOptions): Promise<Net> {
+  const { sql, clock, log, secret } = options
+  const { curve } = await loadCurve()
+  const identity = createIdentity(curve, secret)
+  const verify = (event: NostrEvent) => verifyEvent(curve, event)
+  const urls = [...new Set([...options.relays, ...options.dmRelays])]
+  const common = { identity, clock, log, verify }
+  const relays = urls.map((url) => connectRelay({ ...common, url }))
+  const connect = (url: string) => connectRelay({ ...common, url, guard: !urls.includes(url) })
+  const opener = createOpener({ identity, secret, workers: 'auto', clock, log })
+  const publisher = createPublisher({
+    own: relays,
+    connect,
+    clock,
+    log,
+    maxAdhoc: ADHOC_CONNECTIONS,
+  })
+  const lists = createRelayLists({ fetchFrom: () => relays, clock, log, verify, trusted: urls })
+  const publishOwn = async (event: NostrEvent) => {
+    const json = JSON.stringify(event)
+    await publisher.publish({ id: event.id, json }, urls, OWN_PUBLISH_MS)
+  }
+  introduce(options, identity, relays)
+  let feed: ReturnType<typeof createFeed> | undefined
+
+  return {
+    identity,
+    relays: urls,
+    start(receive) {
+      const seen = createSeen(SEEN_EVENTS)
+      feed = createFeed({
+        relays,
+        streams: streamsFor(identity.pubkey),
+        cursors: {
+          load: (relay, stream) => loadCursor(sql, relay, stream),
+          save: (relay, stream, liveUntil) => saveCursor(sql, relay, stream, liveUntil),
+        },
+        clock,
+        log,
+        known: seen.has,
+        async onEvent(event, { relay }) {
+          await receive(event, relay)
+          seen.add(event.id, event.sig)
+        },
+      })
+      feed.start()
+    },
+    open: (wrap) => opener.open(wrap, { verified: true }),
+    lookup: (pubkey) => lists.lookup(pubkey),
+    checkRelay(url) {
+      const checked = checkRelayUrl(url, { allow: urls })
+      return checked.ok ? checked.url : undefined
+    },
+    publish: publisher.publish,
+    publishOwn,
+    isConnected: () => relays.some((relay) => relay.state() === 'open'),
+    stopReading: async () => feed?.stop(),
+    async stop() {
+      await feed?.stop()
+      await Promise.all([opener.stop(), publisher.stop()])
+      await Promise.all(relays.map((relay) => relay.stop()))
+    },
+  }
+}
+
+/** One REQ each: relays that protect DMs leave them out silently when they are asked for among other kinds. */
+function streamsFor(pubkey: string) {
+  const mine = { '#p': [pubkey] }
+  return [
+    { name: 'dm', filter: { kinds: [1059], ...mine }, backdateSeconds: WRAP_BACKDATE_SECONDS },
+    { name: 'legacy', filter: { kinds: [4], ...mine }, backdateSeconds: BACKDATE_SECONDS },
+    { name: 'jobs', filter: { kinds: [5050], ...mine }, backdateSeconds: BACKDATE_SECONDS },
+    { name: 'cancel', filter: { kinds: [5], ...mine }, backdateSeconds: BACKDATE_SECONDS },
+  ]
+}
+
+/** Says who the bot is, again on every connection: relays in memory forget it when they restart. */
+function introduce(
+  { botName, relays, dmRelays, clock, log }: NetOptions,
+  identity: Identity,
+  connections: readonly Relay[],
+): void {
+  const facts = { name: botName, relays, dmRelays, createdAt: unixSeconds(clock) }
+  const events = profileEvents(facts).map((template) => identity.sign(template))
+  for (const relay of connections) {
+    relay.onOpen(async (why) => {
+      if (why !== 'opened') return
+      const answers = await Promise.all(events.map((event) => relay.publish(event, OWN_PUBLISH_MS)))
+      const refused = answers.filter(({ outcome }) => outcome !== 'acknowledged').length
+      if (refused > 0) log.debug({ relay: relay.url, refused }, 'profile events were not taken')
+    })
+  }
+}

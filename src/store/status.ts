@@ -1,0 +1,23 @@
+import type { Sql } from './database.ts'
+
+/**
+ * Date and number of the next pool status. The date grows by at least a second each time and across restarts,
+ * because relays may keep the older of two events of one second; the number is the head of the ledger.
+ */
+export async function nextStatus(sql: Sql): Promise<{ at: number; seq: number }> {
+  const [row] = await sql<{ at: number; seq: number }[]>`
+    update outbox_status set
+      published_at = greatest(published_at + 1, floor(extract(epoch from now()))::bigint),
+      sequence = greatest(sequence, (select coalesce(max(id), 0) from transfers))
+    returning published_at as at, sequence as seq`
+  if (!row) throw new Error('the pool status row is missing: the database was not migrated')
+  return row
+}
+
+/** Unix seconds of the first boot of this database. */
+export async function readBornAt(sql: Sql): Promise<number> {
+  const [row] = await sql<{ at: number }[]>`
+    select floor(extract(epoch from (value ->> 'at')::timestamptz))::bigint as at
+    from timmy_config where key = 'pool_seeded'`
+  return row?.at ?? 0
+}
