@@ -1,5 +1,12 @@
 import { isUtf8 } from 'node:buffer'
-import { createCipheriv, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import {
+  createCipheriv,
+  createHmac,
+  createSecretKey,
+  type KeyObject,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto'
 import { NIP44_PLAINTEXT_BYTES } from '../limits.ts'
 
 const VERSION = 2
@@ -112,24 +119,31 @@ function unpad(padded: Buffer): string {
 }
 
 export interface MessageKeys {
-  chachaKey: Buffer
+  chachaKey: KeyObject
   chachaNonce: Buffer
-  hmacKey: Buffer
+  hmacKey: KeyObject
 }
 
-/** Keys of one message: HKDF-expand of the conversation key with the nonce, 76 bytes. */
+/**
+ * Keys of one message: HKDF-expand of the conversation key with the nonce, 76 bytes. All keys are
+ * KeyObjects: node:crypto takes seven times as long for an HMAC or a cipher under a bare Buffer.
+ */
 export function messageKeys(key: Uint8Array, nonce: Uint8Array): MessageKeys {
   if (key.length !== 32 || nonce.length !== NONCE_BYTES) throw new Nip44Error('key')
-  const first = createHmac('sha256', key).update(nonce).update(COUNTERS[0]).digest()
-  const second = createHmac('sha256', key).update(first).update(nonce).update(COUNTERS[1]).digest()
-  const third = createHmac('sha256', key).update(second).update(nonce).update(COUNTERS[2]).digest()
+  const secret = createSecretKey(key)
+  const block = (before: Uint8Array, counter: Uint8Array): Buffer =>
+    createHmac('sha256', secret).update(before).update(nonce).update(counter).digest()
+  const first = block(NOTHING, COUNTERS[0])
+  const second = block(first, COUNTERS[1])
+  const third = block(second, COUNTERS[2])
   return {
-    chachaKey: first,
+    chachaKey: createSecretKey(first),
     chachaNonce: second.subarray(0, 12),
-    hmacKey: Buffer.concat([second.subarray(12), third.subarray(0, 12)]),
+    hmacKey: createSecretKey(Buffer.concat([second.subarray(12), third.subarray(0, 12)])),
   }
 }
 
+const NOTHING = Buffer.alloc(0)
 const COUNTERS = [Buffer.of(1), Buffer.of(2), Buffer.of(3)] as const
 
 /** Encrypts and decrypts alike. OpenSSL wants the block counter, zero, in front of the nonce. */
