@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { WebSocket, WebSocketServer } from 'ws'
 import { type Clock, systemClock } from '../../src/clock.ts'
+import { silentLog } from '../../src/log.ts'
 import { loadCurve } from '../../src/nostr/curve.ts'
 import { verifyEvent } from '../../src/nostr/event.ts'
 import { createIdentity } from '../../src/nostr/identity.ts'
+import { connectRelay, type RelayOptions } from '../../src/nostr/relay.ts'
 import type { Identity, NostrEvent } from '../../src/nostr/types.ts'
 
 const { curve } = await loadCurve()
@@ -156,4 +158,24 @@ export async function bareServer(onSocket: (socket: Socket) => void) {
       await new Promise((resolve) => server.close(resolve))
     },
   }
+}
+
+/** A relay connection that ends with its scope; pauses short enough for tests. */
+export function connected(options: Partial<RelayOptions> & { url: string }) {
+  const relay = connectRelay({
+    clock: systemClock,
+    log: silentLog,
+    verify,
+    backoff: { firstMs: 10, mostMs: 50 },
+    penaltyMs: 50,
+    authMs: 100,
+    ...options,
+  })
+  return Object.assign(relay, { [Symbol.asyncDispose]: () => relay.stop() })
+}
+
+/** Sockets and timers of this process, to show that a stop left none. */
+export function openResources(): string[] {
+  const counted = ['TCPSocketWrap', 'TCPServerWrap', 'Timeout', 'GetAddrInfoReqWrap']
+  return process.getActiveResourcesInfo().filter((name) => counted.includes(name))
 }
