@@ -43,8 +43,8 @@ export class LnbitsError extends Error {
 
 const DETAIL_CHARS = 200
 
-/** Keys and hashes are long hex, invoices long bech32; neither may reach a log (invariant C12). */
-function scrub(text: string): string {
+/** Without keys and hashes (long hex) and invoices (long bech32): neither may reach a log (invariant C12). */
+export function scrub(text: string): string {
   return text
     .slice(0, 2_000)
     .replace(/[0-9a-f]{24,}/gi, '[kept out]')

@@ -1,7 +1,7 @@
 import { decodeBolt11 } from './bolt11.ts'
 import type { Bolt11Network } from './bolt11-words.ts'
 import type { Caller } from './lnbits-call.ts'
-import { LnbitsError } from './lnbits-error.ts'
+import { LnbitsError, scrub } from './lnbits-error.ts'
 import type { LnbitsAnswer, LnbitsHttp } from './lnbits-http.ts'
 import type { WalletIdentity } from './lnbits-incoming.ts'
 import { judgeOutgoing } from './lnbits-judge.ts'
@@ -43,7 +43,9 @@ export async function pay(
   const found = await look(parts, { paymentHash, amountSats })
   if (found.state !== 'absent') return found
   // Nothing is written: proof only if LNbits itself has ended the call, for a POST may still be on its way.
-  if (posted.answered && refusedClearly(posted)) return { state: 'absent', refusal: posted.text }
+  if (posted.answered && refusedClearly(posted)) {
+    return { state: 'absent', refusal: scrub(posted.text) || 'rate-limited' }
+  }
   return { state: 'unreachable', reason: posted.answered ? 'no-row' : posted.reason }
 }
 
@@ -108,6 +110,7 @@ const REFUSALS = [
 
 function refusedClearly({ answer, text }: Posted & { answered: true }): boolean {
   const { status } = answer
+  if (status === 429) return true
   if (status === 404) return text === 'Wallet not found.'
   if (status === 520) return REFUSALS.some((refusal) => text.startsWith(refusal))
   return (status === 400 || status === 401 || status === 403) && text !== ''
