@@ -133,7 +133,8 @@ describe('what a person says', () => {
         const text = (prefix + unit.repeat(100_000)).slice(0, 100_000)
         const before = performance.now()
         readMessage(text)
-        expect(performance.now() - before).toBeLessThan(200)
+        // Five milliseconds on a quiet machine; what grows with the square takes ten seconds.
+        expect(performance.now() - before).toBeLessThan(2_000)
       }
     }
   })
