@@ -30,13 +30,13 @@ const KEYPAIR_BYTES = 96
  */
 export function loadNativeCurve(): Curve {
   const library = bind(openLibrary())
-  const scratchKey = Buffer.alloc(PARSED_KEY_BYTES)
+  const { parsedKey } = library
   return {
     name: 'native',
     verify(signature, message, publicKey) {
       if (!isBytes(signature, 64) || !isBytes(message, 32) || !isBytes(publicKey, 32)) return false
-      if (library.parseXOnly(library.context, scratchKey, publicKey) !== 1) return false
-      return library.verify(library.context, signature, message, 32, scratchKey) === 1
+      if (library.parseXOnly(library.context, parsedKey, publicKey) !== 1) return false
+      return library.verify(library.context, signature, message, 32, parsedKey) === 1
     },
     keypair: (secret) => keypair(library, secret),
   }
@@ -44,15 +44,15 @@ export function loadNativeCurve(): Curve {
 
 function keypair(library: Library, secret: Uint8Array): Keypair {
   if (!isBytes(secret, 32)) throw new Error('not a valid secret key')
-  const own = Buffer.from(secret)
+  // Memory of their own: in Buffer's shared pool, any other small Buffer would lead to the secret.
+  const own = Uint8Array.from(secret)
   const pair = Buffer.alloc(KEYPAIR_BYTES)
-  const xOnly = Buffer.alloc(PARSED_KEY_BYTES)
-  const publicKey = new Uint8Array(32)
-  const { context } = library
+  const publicKey = Buffer.allocUnsafe(32)
+  const { context, parsedKey } = library
   if (
     library.createKeypair(context, pair, own) !== 1 ||
-    library.xOnlyOfKeypair(context, xOnly, null, pair) !== 1 ||
-    library.serializeXOnly(context, publicKey, xOnly) !== 1
+    library.xOnlyOfKeypair(context, parsedKey, null, pair) !== 1 ||
+    library.serializeXOnly(context, publicKey, parsedKey) !== 1
   ) {
     throw new Error('not a valid secret key')
   }
@@ -60,7 +60,7 @@ function keypair(library: Library, secret: Uint8Array): Keypair {
     publicKey,
     sign(message, auxRand = randomBytes(32)) {
       if (!isBytes(message, 32) || !isBytes(auxRand, 32)) throw new Error('not 32 bytes')
-      const signature = new Uint8Array(64)
+      const signature = Buffer.allocUnsafe(64)
       if (library.sign(context, signature, message, pair, auxRand) !== 1) {
         throw new Error('signing failed')
       }
@@ -124,6 +124,8 @@ function bind(lib: LibraryHandle) {
     func('schnorrsig_verify', 'uint8_t *', 'uint8_t *', 'size_t', 'uint8_t *')
   return {
     context,
+    /** A parsed public key between two calls; calls do not overlap, so that one serves them all. */
+    parsedKey: Buffer.alloc(PARSED_KEY_BYTES),
     createKeypair,
     xOnlyOfKeypair,
     serializeXOnly,
