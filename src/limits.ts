@@ -183,3 +183,9 @@ export const COMMAND_GRACE_MS = 2_000
 export const COMMAND_DRAIN_MS = 1_000
 /** Largest event of LNbits' websocket read, 64 KiB: one payment object with a long memo is 6 KiB. */
 export const LNBITS_EVENT_BYTES = 64 * 1024
+/** Largest answer of a lightning address, 64 KiB: real ones are below 4 KiB, some carry a picture. */
+export const LNURL_BYTES = 64 * 1024
+/** Longest a lightning address may take for one answer, ms: a customer waits for it. */
+export const LNURL_MS = 5_000
+/** Longest callback URL of a lightning address, characters. */
+export const LNURL_CALLBACK_CHARS = 2_000

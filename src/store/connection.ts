@@ -1,4 +1,4 @@
-import type postgres from 'postgres'
+import postgres from 'postgres'
 import { ConnectionLostError, sqlState, withoutValues } from './database-errors.ts'
 
 /** A query as the driver makes it: lazy, it asks its handler to be executed when it is awaited. */
@@ -21,8 +21,8 @@ export interface Connection {
 }
 
 export interface ConnectionSettings {
-  /** Makes the driver, with these options added. */
-  connect: (more: DriverEvents) => Pick<postgres.Sql, 'end'> & TemplateTag
+  /** The driver's, as it parsed them. */
+  options: postgres.Sql['options']
   /** How long the server may be silent with a query open before the connection counts as lost. */
   answerTimeoutMs: number
   openedAt: number
@@ -30,66 +30,54 @@ export interface ConnectionSettings {
   onNotification?: (channel: string, payload: string) => void
 }
 
-type TemplateTag = (text: TemplateStringsArray) => unknown
-
-interface DriverEvents {
-  max: 1
-  max_lifetime: null
-  onclose: () => void
-  onnotify: ((channel: string, payload: string) => void) | undefined
-}
-
 /**
  * Opens one session by a driver of its own. The driver (postgres 3.4) can reconnect and share
  * connections itself, but not safely: after a loss it keeps unsent bytes and unanswered queries, so
  * that a statement may hang, meet another one's answer, run outside its transaction or throw from
- * a timer. So each driver here has exactly one connection and dies with it, and a query that comes
- * after the loss never reaches it.
+ * a timer. So each driver here connects once and is thrown away with its connection; a query that
+ * comes after the loss never reaches it.
  */
 export function openConnection(settings: ConnectionSettings): Connection {
   const { answerTimeoutMs, openedAt } = settings
   const open = new Set<Query>()
-  let lost: ConnectionLostError | undefined
+  let lost: Error | undefined
   let silence: NodeJS.Timeout | undefined
+  const { hand, session, forbidReconnecting } = connectOnce(settings, () => lose(closed()))
 
-  const session = settings.connect({
-    max: 1,
-    // The set of connections retires old ones; the driver would reconnect them.
-    max_lifetime: null,
-    onclose: () => lose(new ConnectionLostError('CONNECTION_CLOSED', 'the connection was closed')),
-    onnotify: settings.onNotification,
-  })
-  const hand = handlerOf(session`select 1`)
-
-  function lose(error: ConnectionLostError): void {
+  function lose(error: Error): void {
     if (lost) return
     lost = error
     clearTimeout(silence)
+    forbidReconnecting()
     for (const query of [...open]) query.reject(error)
     settings.onLoss?.()
   }
 
-  function settled(query: Query, after: (() => void) | undefined): void {
-    open.delete(query)
-    if (open.size === 0) {
-      clearTimeout(silence)
-      silence = undefined
-    } else silence?.refresh()
-    after?.()
-  }
-
-  function hangUp(code: string, message: string): void {
-    lose(new ConnectionLostError(code, message))
+  function hangUp(error: Error): void {
+    lose(error)
     void session.end({ timeout: 0 })
   }
 
-  const onSilence = () => hangUp('ANSWER_TIMEOUT', 'the server did not answer in time')
-
-  /** A query that the driver could not write leaves it waiting for an answer nobody will give. */
-  function refused(query: Query, error: unknown): void {
+  function settled(query: Query): void {
     open.delete(query)
-    if (!lost && open.size > 0 && sqlState(error) === undefined) {
-      hangUp('CONNECTION_CLOSED', 'hung up after a query that could not be written')
+    if (open.size > 0) return void silence?.refresh()
+    clearTimeout(silence)
+    silence = undefined
+  }
+
+  function take(query: Query, after: (() => void) | undefined): void {
+    const { resolve, reject } = query
+    query.resolve = (value) => {
+      settled(query)
+      resolve(value)
+      after?.()
+    }
+    query.reject = (error) => {
+      settled(query)
+      reject(withoutValues(error))
+      // A query that the driver could not write leaves it waiting for an answer nobody will give.
+      if (sqlState(error) === undefined) hangUp(closed())
+      after?.()
     }
   }
 
@@ -97,25 +85,42 @@ export function openConnection(settings: ConnectionSettings): Connection {
     usable: () => lost === undefined,
     openedAt,
     run(query, after) {
-      const { resolve, reject } = query
-      query.resolve = (value) => {
-        settled(query, after)
-        resolve(value)
-      }
-      query.reject = (error) => {
-        refused(query, error)
-        settled(query, after)
-        reject(withoutValues(error))
-      }
+      take(query, after)
       if (lost) return query.reject(lost)
       open.add(query)
-      silence ??= setTimeout(onSilence, answerTimeoutMs)
+      silence ??= setTimeout(() => hangUp(silent()), answerTimeoutMs)
       hand(query)
     },
     async close(seconds) {
-      lost ??= new ConnectionLostError('CONNECTION_CLOSED', 'the connection was closed')
+      lost ??= closed()
       await session.end({ timeout: seconds })
       clearTimeout(silence)
+    },
+  }
+}
+
+const closed = () => new ConnectionLostError('CONNECTION_CLOSED', 'the connection was closed')
+const silent = () => new ConnectionLostError('ANSWER_TIMEOUT', 'the server did not answer in time')
+
+function connectOnce({ options, onNotification }: ConnectionSettings, onclose: () => void) {
+  const own = {
+    ...options,
+    onclose,
+    onnotify: onNotification,
+    // The set of connections retires old ones; the driver would reconnect them.
+    max_lifetime: null,
+  }
+  const session: postgres.Sql = Reflect.apply(postgres, undefined, [own])
+  return {
+    session,
+    hand: handlerOf(session`select 1`),
+    /** Queries that waited for the lost connection would be executed on the next: half a transaction. */
+    forbidReconnecting: () => {
+      Object.assign(own, {
+        socket: () => {
+          throw closed()
+        },
+      })
     },
   }
 }

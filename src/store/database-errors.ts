@@ -54,3 +54,29 @@ export function withoutValues(error: unknown): unknown {
   }
   return error
 }
+
+const IN_WORDS: Record<string, string> = {
+  ECONNREFUSED: 'nothing listens there',
+  ENOENT: 'there is no such socket',
+  ENOTFOUND: 'its host name is unknown',
+  EAI_AGAIN: 'its host name cannot be looked up now',
+  CONNECT_TIMEOUT: 'it does not answer',
+  ANSWER_TIMEOUT: 'it stopped answering',
+  ECONNRESET: 'it closed the connection',
+  CONNECTION_CLOSED: 'it closed the connection',
+  '57P03': 'it is starting up or shutting down',
+  '57P01': 'it is shutting down',
+  '53300': 'it takes no more connections',
+  '53100': 'its disk is full',
+  '28P01': 'the password is wrong',
+  '28000': 'this user may not connect',
+  '3D000': 'there is no such database, create it first',
+  '42501': 'this user has no permission there',
+}
+
+/** Why the database cannot be used, in words that end a sentence: `DATABASE_URL: cannot use … : …`. */
+export function explainDatabaseError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const code = 'code' in error ? String(error.code) : ''
+  return IN_WORDS[code] ?? error.message
+}

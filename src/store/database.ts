@@ -2,16 +2,28 @@ import postgres from 'postgres'
 import { type Clock, systemClock } from '../clock.ts'
 import * as limits from '../limits.ts'
 import type { Log } from '../log.ts'
-import { type Connection, openConnection, type Query } from './connection.ts'
+import {
+  type Connection,
+  type ConnectionSettings,
+  openConnection,
+  type Query,
+} from './connection.ts'
 import { type Connections, createConnections } from './connections.ts'
 import { isRace } from './database-errors.ts'
 import { type DatabaseTarget, driverTarget } from './database-target.ts'
 import { type Listening, listenOn } from './listen.ts'
-import { type AnySql, statements, wording } from './statements.ts'
+import { type AnySql, columnNames, statements } from './statements.ts'
 import { runTransaction, type TransactionMode, type Tx } from './transaction.ts'
+import { valueTypes } from './values.ts'
 
-export { constraintOf, isConnectionLoss, sqlState } from './database-errors.ts'
+export {
+  constraintOf,
+  explainDatabaseError,
+  isConnectionLoss,
+  sqlState,
+} from './database-errors.ts'
 export { type DatabaseTarget, databaseName } from './database-target.ts'
+export { checkServer, ServerRefusedError } from './server-check.ts'
 export type { AnySql } from './statements.ts'
 export type { Tx } from './transaction.ts'
 
@@ -52,15 +64,12 @@ export interface DatabaseOptions extends DatabaseTarget {
 export function openDatabase(options: DatabaseOptions): Sql {
   const { clock = systemClock, log, statementTimeoutMs = limits.STATEMENT_MS } = options
   const target = driverTarget(options)
-  const driver = { ...target.options, ...wording, ...sessionOptions(options, statementTimeoutMs) }
+  const driver = { ...target.options, ...sessionOptions(options, statementTimeoutMs), max: 1 }
   // Makes queries and their parts. It has no connection of its own: a query goes where we send it.
-  const words = postgres({ ...driver, max: 1 })
-  const open = (on: Pick<Parameters<typeof openConnection>[0], 'onLoss' | 'onNotification'>) =>
+  const words: postgres.Sql = Reflect.apply(postgres, undefined, [target.url ?? driver, driver])
+  const open = (on: Pick<ConnectionSettings, 'onLoss' | 'onNotification'>) =>
     openConnection({
-      connect: (more) =>
-        target.url === undefined
-          ? postgres({ ...driver, ...more })
-          : postgres(target.url, { ...driver, ...more }),
+      options: words.options,
       answerTimeoutMs: statementTimeoutMs + limits.ANSWER_GRACE_MS,
       openedAt: clock.now(),
       ...on,
@@ -90,6 +99,9 @@ export function openDatabase(options: DatabaseOptions): Sql {
 
 function sessionOptions({ log, applicationName, settings }: DatabaseOptions, statementMs: number) {
   return {
+    types: valueTypes,
+    fetch_types: false,
+    transform: columnNames,
     connect_timeout: limits.CONNECT_SECONDS,
     onnotice: ({ code, message }: postgres.Notice) => log.debug({ code }, message),
     connection: {

