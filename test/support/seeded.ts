@@ -9,6 +9,9 @@ export interface Seeded {
   pick<T>(list: readonly T[]): T
 }
 
+/** A heavy sweep on a machine shared with others takes minutes; the limit is for hangs only. */
+export const SWEEP_MS = 600_000
+
 /** How many rounds a random sweep does: `usual`, or `heavy` when TITHE_SWEEP is set. */
 export const sweepRounds = (usual: number, heavy: number): number =>
   process.env.TITHE_SWEEP ? heavy : usual

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { chooseCurve, curveFault, loadCurve } from '../../../src/nostr/curve.ts'
 import type { Curve, Keypair } from '../../../src/nostr/types.ts'
 import { machineCurves } from '../../support/curves.ts'
-import { seeded, sweepRounds } from '../../support/seeded.ts'
+import { seeded, SWEEP_MS, sweepRounds } from '../../support/seeded.ts'
 
 const curves = await machineCurves()
 const hex = (text: string): Uint8Array => Buffer.from(text, 'hex')
@@ -118,7 +118,9 @@ describe.each(curves)('curve $name', (curve) => {
 
   const random = seeded()
   const rounds = sweepRounds(40, 1_000)
-  test(`agrees with noble on ${rounds} random keys and their bit flips, seed ${random.seed}`, () => {
+  test(`agrees with noble on ${rounds} random keys and their bit flips, seed ${random.seed}`, {
+    timeout: SWEEP_MS,
+  }, () => {
     for (let round = 0; round < rounds; round++) {
       const [secret, message, aux] = [random.bytes(32), random.bytes(32), random.bytes(32)]
       const pair = curve.keypair(secret)

@@ -21,7 +21,7 @@ import { sealShapes } from '../../support/forged-seals.ts'
 import type { Cast } from '../../support/forged-shape.ts'
 import { wrapContentShapes, wrapShapes } from '../../support/forged-wraps.ts'
 import { mutantWrap } from '../../support/mutants.ts'
-import { seeded, sweepRounds } from '../../support/seeded.ts'
+import { seeded, SWEEP_MS, sweepRounds } from '../../support/seeded.ts'
 
 const NOW = 1_800_000_000
 const curves = await machineCurves()
@@ -115,7 +115,9 @@ describe.each(curves)('gift wraps on curve $name', (curve) => {
 
   const random = seeded()
   const rounds = sweepRounds(750, 10_000)
-  test(`none of ${rounds} mutated wraps is accepted or throws, seed ${random.seed}`, () => {
+  test(`none of ${rounds} mutated wraps is accepted or throws, seed ${random.seed}`, {
+    timeout: SWEEP_MS,
+  }, () => {
     const met = new Map<string, number>()
     for (let round = 0; round < rounds; round++) {
       const { text, layer } = mutantWrap(cast, random)
