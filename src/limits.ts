@@ -111,7 +111,7 @@ export const QUOTE_TRIES = 10
 export const WORK_TRIES = 4
 /** A job at work this long tells its customer so, once. */
 export const STILL_WORKING_SECONDS = 10
-/** Most characters a tokenizer reads, five times the longest request: above it bytes are counted as tokens. */
+/** Most characters a tokenizer reads, five longest requests; beyond it bytes count as tokens. */
 export const TOKENIZED_CHARS = 100_000
 /** Most hashes asked for in one bulk question: LNbits answers 1,000 rows at most per request. */
 export const WATCHED_INVOICES = 10_000

@@ -8,7 +8,9 @@ import { TOKENIZED_CHARS } from '../limits.ts'
 const SLICE_CHARS = 128
 /** How far before the end of a slice a blank is looked for, where cutting changes no token. */
 const BLANK_CHARS = 64
-/** What the chat format adds around one message (role, separators, start of the answer): 7 to 11. */
+/**
+ * What the chat format adds around one message (role, separators, start of the answer): 7 to 11.
+ */
 const FRAMING_TOKENS = 12
 /** Merged runs the tokenizer remembers; its own default of 100,000 lets strangers fill 100 MB. */
 const MERGED_RUNS = 4_096

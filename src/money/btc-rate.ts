@@ -13,7 +13,10 @@ export type BtcRateJudgement =
 /** A factor of a hundred to each side of what BTC costs: beyond it a feed has lost its unit. */
 export const USD_PER_BTC_MIN = 1_000
 export const USD_PER_BTC_MAX = 10_000_000
-/** Oldest rate that still prices a request, seconds: the market moves a margin away in a day, not in this. */
+/**
+ * Oldest rate that still prices a request, seconds: the market moves a margin away in a day, not in
+ * this.
+ */
 export const BTC_RATE_AGE_SECONDS = 600
 /** A rate may move by a tenth, and by another tenth for each of these seconds since it was read. */
 export const BTC_RATE_STEP_SECONDS = 600

@@ -67,7 +67,10 @@ function gate(chargeSats: number, reason: DecisionReason): Decision {
   return { serve: 'gate', absorbSats: 0, chargeSats, reason }
 }
 
-/** What everybody shares is named before what is the key's own, because the key can do nothing about it. */
+/**
+ * What everybody shares is named before what is the key's own, because the key can do nothing about
+ * it.
+ */
 function closedBy({ terms }: Room): DecisionReason {
   if (terms.poolSats === 0) return 'pool_empty'
   if (terms.breakerSats === 0) return 'breaker_used'

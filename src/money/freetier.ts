@@ -56,16 +56,24 @@ export interface FreeTierService {
   }): Promise<ExplainedDecision>
   /** The same answer, on a read-only transaction: an estimate changes no row. */
   decideDryRun(question: { customer: string; estimateSats: number }): Promise<ExplainedDecision>
-  /** At payment: takes the promise from the pool as far as the room reaches. The sats taken, possibly 0. */
+  /**
+   * At payment: takes the promise from the pool as far as the room reaches. The sats taken,
+   * possibly 0.
+   */
   reservePartialGrant(job: { jobId: string; customer: string }): Promise<number>
   /** At settlement: writes the grant and gives back what was reserved and not absorbed. */
   recordGrant(grant: Grant): Promise<void>
-  /** At settlement: gives the pool its part of the net charge. Once per job; false when it had it. */
+  /**
+   * At settlement: gives the pool its part of the net charge. Once per job; false when it had it.
+   */
   credit(job: { jobId: string; settlement: Settlement }): Promise<boolean>
   poolStatus(): Promise<PoolStatus>
 }
 
-/** What a request costs before it is done. Refuses an unknown model or a missing BTC rate; never guesses. */
+/**
+ * What a request costs before it is done. Refuses an unknown model or a missing BTC rate; never
+ * guesses.
+ */
 export interface PricingService {
   estimateRequestCost(
     request: string,

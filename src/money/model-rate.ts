@@ -28,29 +28,29 @@ export type PricedModel =
 
 /** 1 USD per million tokens is 10^6 pico-USD a token: six decimals of a rate are whole picos. */
 const RATE_DECIMALS = 6
-/** 10,000 USD per million tokens, thirty times the dearest model on sale: above it a unit is wrong. */
+/**
+ * 10,000 USD per million tokens, thirty times the dearest model on sale: above it a unit is wrong.
+ */
 const PICO_USD_PER_TOKEN_MAX = 10_000 * 1_000_000
 /** Above the output of any model on sale; also keeps every sum of tokens far below 2^53. */
 export const TOKENS_MAX = 10_000_000
 
 /**
- * Reads a model's rates exactly, or says in one sentence what is wrong with them. The sentence names
- * the field; the caller names the setting.
+ * Reads a model's rates exactly, or says in one sentence what is wrong with them. The sentence
+ * names the field; the caller names the setting.
  */
 export function parseModelRate(rate: ModelRate): PricedModel | { problem: string } {
   const { name, maxOutputTokens } = rate
   if (name === '') return { problem: 'name is empty' }
   if (maxOutputTokens !== undefined && !isTokenCount(maxOutputTokens, 1)) {
-    return {
-      problem: `maxOutputTokens is ${maxOutputTokens}: it must be a whole number from 1 to ${TOKENS_MAX}`,
-    }
+    const rule = `it must be a whole number from 1 to ${TOKENS_MAX}`
+    return { problem: `maxOutputTokens is ${maxOutputTokens}: ${rule}` }
   }
   if ('satsPerRequest' in rate) {
     const { satsPerRequest } = rate
     if (!isSats(satsPerRequest) || satsPerRequest < 1 || satsPerRequest > INVOICE_SATS) {
-      return {
-        problem: `satsPerRequest is ${satsPerRequest}: it must be a whole number from 1 to ${INVOICE_SATS}`,
-      }
+      const rule = `it must be a whole number from 1 to ${INVOICE_SATS}`
+      return { problem: `satsPerRequest is ${satsPerRequest}: ${rule}` }
     }
     return { name, satsPerRequest, ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }) }
   }

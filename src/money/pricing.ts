@@ -16,7 +16,10 @@ export interface Estimate {
   outputTokens: number
 }
 
-/** Why there is no price; the codes are those of the JSON door. `malformed` is a token count that is none. */
+/**
+ * Why there is no price; the codes are those of the JSON door. `malformed` is a token count that is
+ * none.
+ */
 export interface PriceRefusal {
   refused: 'no_rate' | 'amount_out_of_range' | 'malformed'
 }

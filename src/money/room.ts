@@ -34,7 +34,10 @@ export interface RoomInput {
   shortfalls: { todaySats: number; sats90: number } | null
 }
 
-/** What is left of each term, sats, never negative; `ratioSats` is null where the ratio does not bind. */
+/**
+ * What is left of each term, sats, never negative; `ratioSats` is null where the ratio does not
+ * bind.
+ */
 export interface RoomTerms {
   budgetSats: number
   ratioSats: number | null

@@ -37,7 +37,9 @@ export function floorPct(sats: number, pct: number): number {
   return floorShare(sats, pct, 100)
 }
 
-/** Ratios are kept to six decimals, so that 0.29 of 100 is 29 and not the 28 of binary fractions. */
+/**
+ * Ratios are kept to six decimals, so that 0.29 of 100 is 29 and not the 28 of binary fractions.
+ */
 const RATIO_PARTS = 1_000_000
 
 /** `ratio` × `sats`, rounded down, exact. `ratio` is 0 to 1 and read to six decimals. */

@@ -16,15 +16,18 @@ export interface Settlement {
   returnedSats: number
   /** What neither pool nor customer pays: the operator's. */
   shortfallSats: number
-  /** What the pool gets of the net charge, once per job. Moves from the operator, not in the sums above. */
+  /**
+   * What the pool gets of the net charge, once per job. Moves from the operator, not in the sums
+   * above.
+   */
   creditSats: number
 }
 
 /**
  * Settles a job whose true cost is known. `actualSats` is the true cost even where it is above the
- * quote: the customer is never charged more than was paid, the rest is shortfall. `paidSats` is what
- * the invoice asked for or the balance holds for this job; an overpayment goes to the balance before
- * and is no part of it. `poolCreditPct` is a whole number from 0 to 100.
+ * quote: the customer is never charged more than was paid, the rest is shortfall. `paidSats` is
+ * what the invoice asked for or the balance holds for this job; an overpayment goes to the balance
+ * before and is no part of it. `poolCreditPct` is a whole number from 0 to 100.
  * @throws RangeError on an amount no correct caller can have.
  */
 export function settle({

@@ -5,10 +5,16 @@ export const tiers = ['new', 'established', 'trusted', 'elite'] as const
 
 export type Tier = (typeof tiers)[number]
 
-/** Where a tier comes from. A granted one is the operator's gift, so the earned-grant ratio spares it. */
+/**
+ * Where a tier comes from. A granted one is the operator's gift, so the earned-grant ratio spares
+ * it.
+ */
 export type TierSource = 'earned' | 'granted'
 
-/** Net settled sats in 90 days that earn a tier. They limit the rate of grants; the ratio is the safety. */
+/**
+ * Net settled sats in 90 days that earn a tier. They limit the rate of grants; the ratio is the
+ * safety.
+ */
 export const earnedThresholdSats = { established: 500, trusted: 2_000, elite: 10_000 } as const
 
 /** Window of net paid sats, paid days and grants. One for all three: see `room`. */
@@ -27,7 +33,9 @@ export function isTier(value: unknown): value is Tier {
 }
 
 export interface PaidHistory {
-  /** Net settled sats (charged, refunds taken off) of the last 90 days. Top-ups are no settled sats. */
+  /**
+   * Net settled sats (charged, refunds taken off) of the last 90 days. Top-ups are no settled sats.
+   */
   netPaidSats90: number
   /** Unix seconds of the first settled payment ever; absent when there is none. */
   firstPaidAt?: number | null | undefined

@@ -26,10 +26,10 @@ test('no strategy gets more than ratio × what it paid, from pool and operator t
   expect(found.best.reach).toBeGreaterThan(0.99)
 })
 
-// The same plans against a caller who forgets shortfalls and binds promises by the pool alone: every
-// bound on the pool holds, and the operator is robbed all the same. It shows that the search finds
-// what there is to find, and why `room` and `boundPromise` ask for what they ask.
-test('forgetting shortfalls lets strategies take more from the operator than they paid', async () => {
+// The same plans against a caller who forgets shortfalls and binds promises by the pool alone:
+// every bound on the pool holds, and the operator is robbed all the same. It shows that the search
+// finds what there is to find, and why `room` and `boundPromise` ask for what they ask.
+test('forgetting shortfalls lets strategies rob the operator of more than they paid', async () => {
   const found = await searchInThread({ seed: sweepSeed, strategies: 2_500, books: 'loose' })
   say(describeFound('loose', sweepSeed, found))
   expect(found.violations).toEqual(noViolations())

@@ -324,7 +324,7 @@ describe('settlement', () => {
     )
   })
 
-  test('a shortfall is never above what the promise lost plus what the cost passed the quote', () => {
+  test('a shortfall is at most what the promise lost and what the cost passed the quote', () => {
     holds(
       fc.property(amount, amount, amount, fc.nat(100), (promised, paidSats, actualSats, part) => {
         const reservedSats = Math.floor((promised * part) / 100)

@@ -52,7 +52,8 @@ test('a cut run counts a little more than the whole, never less', () => {
   }
 })
 
-// Without slices the emoji of this list alone take more than a second each, and the whole list minutes.
+// Without slices the emoji of this list alone take more than a second each, and the whole list
+// minutes.
 test('hostile runs of the longest request are counted in linear time', () => {
   const fraction = seededFractions(sweepSeed)
   const hostile = [

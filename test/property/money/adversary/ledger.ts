@@ -13,10 +13,10 @@ export const KEYS = 12
 const DAY_SECONDS = 86_400
 
 /**
- * `careful` hands the rules all that `room` and `boundPromise` ask for. `loose` is what a caller who
- * takes the pool for the only bound of promises would do: a key's own promise takes no room, Σ open
- * promises stops at the pool and not at the breaker, and shortfalls are forgotten. It is played to
- * show what the difference is worth to an attacker.
+ * `careful` hands the rules all that `room` and `boundPromise` ask for. `loose` is what a caller
+ * who takes the pool for the only bound of promises would do: a key's own promise takes no room, Σ
+ * open promises stops at the pool and not at the breaker, and shortfalls are forgotten. It is
+ * played to show what the difference is worth to an attacker.
  */
 export type Books = 'careful' | 'loose'
 
@@ -203,7 +203,9 @@ export function createLedger(books: Books) {
     return start(key, 0, estimateSats, estimateSats, 0)
   }
 
-  /** The discounted invoice is paid: as much of the promise is reserved as the room of now allows. */
+  /**
+   * The discounted invoice is paid: as much of the promise is reserved as the room of now allows.
+   */
   function redeem(key: number, seconds: number): Running | null {
     const promisedSats = get(promised, key)
     if (promisedSats === 0) return null
@@ -304,7 +306,9 @@ export function createLedger(books: Books) {
     balance[key] = 0
   }
 
-  /** The end: nothing is running, so every sat is in the pool, in a balance, charged or absorbed. */
+  /**
+   * The end: nothing is running, so every sat is in the pool, in a balance, charged or absorbed.
+   */
   function close(): Tally {
     let absorbedAll = 0
     let paidAll = 0

@@ -106,15 +106,16 @@ const pick = (parents: Attack[], random: () => number): Attack | undefined =>
 /** The outcome of a search in one line, and the best plan in a second. */
 export function describeFound(books: Books, seed: number, found: Found): string {
   const { plan, tally, poolYield, fullYield } = found.best
+  const { strategies, profitable, outflowPctMax } = found
   const broken = Object.values(found.violations).reduce((sum, count) => sum + count, 0)
   const numbers = Object.entries(plan).map(([name, value]) => `${name} ${Number(value.toFixed(2))}`)
   return [
-    `adversary (${books} books, seed ${seed}): ${found.strategies} strategies × 120 days, ` +
-      `${broken} bounds broken, ${found.profitable} profitable; best took ` +
-      `${tally.absorbedSats} of the pool for ${tally.paidSats} paid, yield ${poolYield.toFixed(4)} ` +
-      `at ratio ${plan.earnedGrantRatio} (${fullYield.toFixed(4)} with ${tally.shortfallSats} ` +
-      `shortfall); outflow ≤ ${found.outflowPctMax.toFixed(2)} % a day, open promises ≤ ` +
-      `${found.openPromisesSatsMax}, shortfall ≤ ${found.shortfallDaySatsMax} a day`,
-    `  best strategy: ${numbers.join(', ')}`,
-  ].join('\n')
+    `adversary (${books} books, seed ${seed}): ${strategies} strategies × 120 days,`,
+    `${broken} bounds broken, ${profitable} profitable;`,
+    `best took ${tally.absorbedSats} of the pool for ${tally.paidSats} paid,`,
+    `yield ${poolYield.toFixed(4)} at ratio ${plan.earnedGrantRatio}`,
+    `(${fullYield.toFixed(4)} with ${tally.shortfallSats} shortfall);`,
+    `outflow ≤ ${outflowPctMax.toFixed(2)} %, shortfall ≤ ${found.shortfallDaySatsMax} a day,`,
+    `open promises ≤ ${found.openPromisesSatsMax}\n  best strategy: ${numbers.join(', ')}`,
+  ].join(' ')
 }

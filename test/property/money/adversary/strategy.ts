@@ -1,10 +1,14 @@
 import { DAYS, KEYS, type Ledger, type Running } from './ledger.ts'
 import type { Tally } from './tally.ts'
 
-/** One attacker's plan. Every field is drawn at random or bent a little from a plan that paid off. */
+/**
+ * One attacker's plan. Every field is drawn at random or bent a little from a plan that paid off.
+ */
 export interface Strategy {
   keys: number
-  /** Keys the operator granted `trusted`; their take is a gift and counts against the breaker only. */
+  /**
+   * Keys the operator granted `trusted`; their take is a gift and counts against the breaker only.
+   */
   grantedKeys: number
   earnedGrantRatio: number
   /** Days between the first payments of one key and the next: aged keys. */
@@ -18,7 +22,10 @@ export interface Strategy {
   payActual: number
   /** Sats that go round by top-up and withdrawal each day. */
   circleSats: number
-  /** Free jobs per key and day, their size as part of the room, and their true cost as part of the estimate. */
+  /**
+   * Free jobs per key and day, their size as part of the room, and their true cost as part of the
+   * estimate.
+   */
   freeJobs: number
   freeSize: number
   freeActual: number

@@ -3,8 +3,8 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import { type Found, type SearchOptions, searchAttacks } from './search.ts'
 
 /**
- * Searches in a thread that runs the rules as Node runs them in production: a test runner's rewritten
- * imports make the same search three times slower.
+ * Searches in a thread that runs the rules as Node runs them in production: a test runner's
+ * rewritten imports make the same search three times slower.
  */
 export async function searchInThread(options: SearchOptions): Promise<Found> {
   const worker = new Worker(new URL(import.meta.url), { workerData: options })
