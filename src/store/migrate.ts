@@ -122,7 +122,11 @@ async function apply(sql: Sql, { version, name, text, sha256 }: Migration): Prom
         on conflict (version) do nothing
         returning version`
       if (claimed.length === 0) return false
+      const [before] = await tx`select pg_current_xact_id()::text as id`
       await tx.unsafe(text)
+      const [after] = await tx`select pg_current_xact_id()::text as id`
+      // What it did before ending our transaction stays, whatever we answer.
+      if (before?.id !== after?.id) throw new Error('it must not begin or end a transaction')
       return true
     })
   } catch (error) {

@@ -70,7 +70,7 @@ test('statements that wait for a lost connection are not executed on another', a
   const sql = another(db, 'victim')
   await db.sql`create table t (id int)`
   const body = sql.begin('write', async (tx) => {
-    const fatal = tx`select pg_terminate_backend(pg_backend_pid())`
+    const fatal = tx`select pg_terminate_backend(pg_backend_pid())`.execute()
     // New statements with parameters make the driver hold back what follows them.
     const held = [1, 2, 3].map((id) => tx`insert into t values (${id}::int)`.catch(() => {}))
     const simple = [4, 5].map((id) => tx.unsafe(`insert into t values (${id})`).catch(() => {}))
@@ -78,6 +78,8 @@ test('statements that wait for a lost connection are not executed on another', a
   })
   await expect(body).rejects.toSatisfy(isConnectionLoss)
   await sql`select 1`
+  // The driver would have connected again within 10 ms.
+  await db.sql`select pg_sleep(0.15)`
   const [row] = await db.sql<[{ sessions: number }]>`
     select count(*) as sessions
     from pg_stat_activity

@@ -14,8 +14,14 @@ export interface TestDatabase extends AsyncDisposable {
 }
 
 /** A database of its own with the schema of `migrations/`; disposing drops it. */
-export async function freshDatabase({ max = 4 }: { max?: number } = {}): Promise<TestDatabase> {
-  const { target, template } = inject('postgres')
+export async function freshDatabase({
+  max = 4,
+  ...wish
+}: {
+  max?: number
+  template?: string
+} = {}): Promise<TestDatabase> {
+  const { target, template } = { ...inject('postgres'), ...wish }
   const name = `tithe_${randomBytes(6).toString('hex')}`
   await once(target, (sql) => sql`create database ${sql(name)} template ${sql(template)}`)
   const connection = { ...target, database: name }
