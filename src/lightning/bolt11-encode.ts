@@ -24,7 +24,10 @@ export interface Bolt11Draft {
   description: string
 }
 
-/** Signs an invoice (BOLT 11) as the play-money LNbits and the tests need them; real nodes sign their own. */
+/**
+ * Signs an invoice (BOLT 11) as the play-money LNbits and the tests need them; real nodes sign
+ * their own.
+ */
 export function encodeBolt11(draft: Bolt11Draft, secretKey: Uint8Array): string {
   const amount = draft.amountMsat === undefined ? '' : amountText(draft.amountMsat)
   return signFields(

@@ -59,13 +59,21 @@ export interface ParseOptions {
 
 /** BOLT 11: expiry when no `x` field says otherwise. */
 const DEFAULT_EXPIRY_SECONDS = 3600
-/** Longest expiry read: the range of the timestamp itself, so that every instant stays a real date. */
+/**
+ * Longest expiry read: the range of the timestamp itself, so that every instant stays a real date.
+ */
 const EXPIRY_SECONDS_MAX = 2 ** 35 - 1
 const FIXED_LENGTHS: Record<string, number> = { p: 52, s: 52, h: 52, n: 53 }
 const SINGLE = 'pshndxc9m'
-/** Even feature bits a payer may be required to know (BOLT 9, context 9): anything else is not for us. */
+/**
+ * Even feature bits a payer may be required to know (BOLT 9, context 9): anything else is not for
+ * us.
+ */
 const KNOWN_EVEN_BITS = new Set([8, 14, 16, 48])
-/** Half of the curve's order: a signature with a larger S is the malleated twin of one with a smaller. */
+/**
+ * Half of the curve's order: a signature with a larger S is the malleated twin of one with a
+ * smaller.
+ */
 const HALF_ORDER = Buffer.from(
   '7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0',
   'hex',
@@ -84,8 +92,8 @@ class Refused extends Error {
 
 /**
  * Reads a bare bolt11 text by the reader requirements of BOLT 11, stricter where the specification
- * leaves a choice: one `p`, one `s`, no repeated single-valued field, and the signature must recover
- * to `n` when that is given. Amountless invoices are read; `decodeBolt11` refuses them.
+ * leaves a choice: one `p`, one `s`, no repeated single-valued field, and the signature must
+ * recover to `n` when that is given. Amountless invoices are read; `decodeBolt11` refuses them.
  * Never throws.
  */
 export function parseBolt11(text: string, options: ParseOptions = {}): ParseAnswer {
@@ -212,8 +220,8 @@ function checkFeatures(words: number[]): void {
 }
 
 /**
- * The key the signature recovers to. With an `n` field BOLT 11 wants a check against it and a low S;
- * recovery and comparison is that check, and also refuses a wrong recovery id.
+ * The key the signature recovers to. With an `n` field BOLT 11 wants a check against it and a low
+ * S; recovery and comparison is that check, and also refuses a wrong recovery id.
  */
 function readPayee(words: number[], digest: Uint8Array, named: string | undefined): string {
   const bytes = packedSignature(words)

@@ -16,7 +16,9 @@ export interface Field {
   words: number[]
 }
 
-/** Splits the words between timestamp and signature. `undefined` when a length runs past the end. */
+/**
+ * Splits the words between timestamp and signature. `undefined` when a length runs past the end.
+ */
 export function splitFields(words: number[]): Field[] | undefined {
   const fields: Field[] = []
   let at = 0
@@ -37,7 +39,9 @@ export function wordsToNumber(words: number[]): number | undefined {
   return words.reduce((sum, word) => sum * 32 + word, 0)
 }
 
-/** Bytes of the words; left-over bits are zero-padded into a last byte, as the signature wants it. */
+/**
+ * Bytes of the words; left-over bits are zero-padded into a last byte, as the signature wants it.
+ */
 export function packWords(words: number[]): Uint8Array {
   const bytes = new Uint8Array(Math.ceil((words.length * 5) / 8))
   words.forEach((word, index) => {
@@ -89,7 +93,9 @@ export function numberToWords(value: number, length = 1): number[] {
   return words
 }
 
-/** What the payee signs: SHA-256 over the human-readable part and everything up to the signature. */
+/**
+ * What the payee signs: SHA-256 over the human-readable part and everything up to the signature.
+ */
 export function signedDigest(humanPart: string, words: number[]): Uint8Array {
   return createHash('sha256').update(humanPart, 'utf8').update(packWords(words)).digest()
 }

@@ -11,9 +11,10 @@ export type Bolt11Refusal = ParseRefusal | 'wrong-network' | 'amountless' | 'sub
 export type Bolt11Answer = { ok: true; invoice: Bolt11 } | { ok: false; reason: Bolt11Refusal }
 
 /**
- * Decodes a bare bolt11 text (BOLT 11), or says why it is refused: everything `parseBolt11` refuses,
- * another network than `network`, an invoice without an amount, and fractions of a sat, because the
- * ledger counts sats. Takes at most `BOLT11_CHARS` characters. Never throws, whatever it is given.
+ * Decodes a bare bolt11 text (BOLT 11), or says why it is refused: everything `parseBolt11`
+ * refuses, another network than `network`, an invoice without an amount, and fractions of a sat,
+ * because the ledger counts sats. Takes at most `BOLT11_CHARS` characters. Never throws, whatever
+ * it is given.
  */
 export function decodeBolt11(
   text: string,
@@ -29,8 +30,8 @@ export function decodeBolt11(
 }
 
 /**
- * The invoice inside what people paste: without blanks, a `lightning:` prefix (BOLT 11) or capitals.
- * It does not judge what is left; LNbits takes only the bare form.
+ * The invoice inside what people paste: without blanks, a `lightning:` prefix (BOLT 11) or
+ * capitals. It does not judge what is left; LNbits takes only the bare form.
  */
 export function bareBolt11(text: string): string {
   const bare = text.trim().replace(/^lightning:(\/\/)?/i, '')

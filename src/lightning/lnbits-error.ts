@@ -9,17 +9,22 @@ export type LnbitsFault =
   | 'node-down'
   /** LNbits died in the call; it may have been written all the same. */
   | 'crashed'
-  /** An answer that is none: a proxy's page, another API, an invoice that does not fit what was asked. */
+  /**
+   * An answer that is none: a proxy's page, another API, an invoice that does not fit what was
+   * asked.
+   */
   | 'malformed'
-  /** No answer: refused connection, reset, name not found, time-out, first installation not done. */
+  /**
+   * No answer: refused connection, reset, name not found, time-out, first installation not done.
+   */
   | 'unreachable'
   /** Too many calls wait already; LNbits was not asked. */
   | 'busy'
 
 /**
- * A call to LNbits that did not do what was asked. `wroteMaybe` is true when LNbits may have carried
- * it out although we do not know: such a call is looked up, never simply repeated.
- * `detail` is LNbits' own text without keys and invoices, for logs; nothing may depend on it.
+ * A call to LNbits that did not do what was asked. `wroteMaybe` is true when LNbits may have
+ * carried it out although we do not know: such a call is looked up, never simply repeated. `detail`
+ * is LNbits' own text without keys and invoices, for logs; nothing may depend on it.
  */
 export class LnbitsError extends Error {
   readonly kind: LnbitsFault
@@ -43,7 +48,10 @@ export class LnbitsError extends Error {
 
 const DETAIL_CHARS = 200
 
-/** Without keys and hashes (long hex) and invoices (long bech32): neither may reach a log (invariant C12). */
+/**
+ * Without keys and hashes (long hex) and invoices (long bech32): neither may reach a log (invariant
+ * C12).
+ */
 export function scrub(text: string): string {
   return text
     .slice(0, 2_000)

@@ -37,12 +37,16 @@ const noticeShape = z.object({
   payment: z.object({ payment_hash: z.string().regex(/^[0-9a-f]{64}$/), amount: z.number() }),
 })
 
-/** Follows the wallet's websocket (section 4): pings it, and connects again with growing, jittered pauses. */
+/**
+ * Follows the wallet's websocket (section 4): pings it, and connects again with growing, jittered
+ * pauses.
+ */
 export function watchPayments(options: PaymentEventsOptions): PaymentEvents {
   const { clock, log, onHint, onUp } = options
   const pingMs = options.pingMs ?? PING_MS
   const retryMsMax = options.retryMsMax ?? RETRY_MS_MAX
-  const address = `${options.url.replace(/^http/, 'ws').replace(/\/+$/, '')}/api/v1/ws/${options.invoiceKey}`
+  const base = options.url.replace(/^http/, 'ws').replace(/\/+$/, '')
+  const address = `${base}/api/v1/ws/${options.invoiceKey}`
   const stopping = new AbortController()
   let state: 'up' | 'down' | 'stopped' = 'down'
   let loop: Promise<void> | undefined

@@ -1,7 +1,10 @@
 import { LNBITS_WAITING } from '../limits.ts'
 import { LnbitsError } from './lnbits-error.ts'
 
-/** Who goes first when LNbits is behind: a payment seen, then a quote, then everything that can wait. */
+/**
+ * Who goes first when LNbits is behind: a payment seen, then a quote, then everything that can
+ * wait.
+ */
 export type LnbitsPriority = 'payment' | 'quote' | 'background'
 
 export interface GateLoad {
@@ -16,8 +19,8 @@ export interface Gate {
 }
 
 /**
- * Bounds the calls in flight. One slot is never given to quotes and half of them never to background
- * look-ups, so that a payment does not wait behind what a slow LNbits already holds.
+ * Bounds the calls in flight. One slot is never given to quotes and half of them never to
+ * background look-ups, so that a payment does not wait behind what a slow LNbits already holds.
  */
 export function createGate(slots: number): Gate {
   const most: Record<LnbitsPriority, number> = {

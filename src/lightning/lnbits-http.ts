@@ -21,7 +21,10 @@ export interface LnbitsAnswer {
 }
 
 export interface LnbitsHttp {
-  /** Sends a call. Rejects with `LnbitsError` when there is no whole answer; any status is an answer. */
+  /**
+   * Sends a call. Rejects with `LnbitsError` when there is no whole answer; any status is an
+   * answer.
+   */
   send(call: LnbitsCall): Promise<LnbitsAnswer>
   close(): void
 }
@@ -32,9 +35,10 @@ const IDLE_MS = 4_000
 const NEVER_SENT = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']
 
 /**
- * HTTP to one LNbits. Own code over Node's client because of what LNbits needs and `fetch` hides: no
- * redirects (a first installation answers 307 to everything), a size cap, whether a call may have
- * arrived, and no second call on a connection that carried a 5xx, for LNbits resets it (trap 23).
+ * HTTP to one LNbits. Own code over Node's client because of what LNbits needs and `fetch` hides:
+ * no redirects (a first installation answers 307 to everything), a size cap, whether a call may
+ * have arrived, and no second call on a connection that carried a 5xx, for LNbits resets it (trap
+ * 23).
  */
 export function createLnbitsHttp({
   url,
@@ -98,7 +102,8 @@ export function createLnbitsHttp({
       try {
         return await attempt(call)
       } catch (error) {
-        // A look-up on a connection that LNbits was just closing is asked again; it changes nothing.
+        // A look-up on a connection that LNbits was just closing is asked again; it changes
+        // nothing.
         if (call.method !== 'GET' || closed || !wasStale(error)) throw error
         return attempt(call)
       }
@@ -115,7 +120,9 @@ class TimedOut extends Error {
   readonly code = 'ETIMEDOUT'
 }
 
-/** A POST may have arrived unless the connection never came to be; a look-up changes nothing anyhow. */
+/**
+ * A POST may have arrived unless the connection never came to be; a look-up changes nothing anyhow.
+ */
 function noAnswer(error: unknown, call: LnbitsCall, reused: boolean): LnbitsError {
   const named = error instanceof Error && 'code' in error && typeof error.code === 'string'
   const code = named ? String(error.code) : 'broken'

@@ -19,22 +19,27 @@ export interface InvoiceWanted {
 export interface InvoiceMade {
   paymentHash: string
   bolt11: string
-  /** Unix seconds, from the bolt11: the expiry in LNbits' answer is local time without a zone (trap 15). */
+  /**
+   * Unix seconds, from the bolt11: the expiry in LNbits' answer is local time without a zone (trap
+   * 15).
+   */
   expiresAt: number
 }
 
 export interface WalletIdentity {
   /** The id if it is known already. */
   known(): string | undefined
-  /** The id, asked for if need be; `undefined` while the wallet has no payment that would tell it. */
+  /**
+   * The id, asked for if need be; `undefined` while the wallet has no payment that would tell it.
+   */
   learn(): Promise<string | undefined>
   /** Takes the id from an answer that was our own create. */
   take(id: string): void
 }
 
 /**
- * Which wallet is ours. The invoice key alone is never told the wallet's id, but every payment of the
- * wallet carries it, and a list under our own key holds our wallet's payments only.
+ * Which wallet is ours. The invoice key alone is never told the wallet's id, but every payment of
+ * the wallet carries it, and a list under our own key holds our wallet's payments only.
  */
 export function createWalletIdentity(caller: Caller, invoiceKey: string): WalletIdentity {
   let id: string | undefined
@@ -67,7 +72,8 @@ export async function createInvoice(
   { caller, invoiceKey, identity, network }: IncomingParts,
   { amountSats, memo, expirySeconds, extra }: InvoiceWanted,
 ): Promise<InvoiceMade> {
-  // LNbits floors fractions after its check for zero, so 0.5 would be an invoice of any amount (trap 10).
+  // LNbits floors fractions after its check for zero, so 0.5 would be an invoice of any amount
+  // (trap 10).
   const whole = Number.isSafeInteger(amountSats) && Number.isSafeInteger(expirySeconds)
   if (!whole || amountSats < 1 || amountSats > INVOICE_SATS || expirySeconds < 1) {
     throw new LnbitsError('refused', { detail: 'amount or expiry out of range' })

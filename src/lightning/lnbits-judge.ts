@@ -17,9 +17,9 @@ interface Asked {
 }
 
 /**
- * Three-valued truth about an incoming payment (2.2). `paid` asks for all of: details, our wallet, our
- * hash, our amount with a plus sign, status success. A word of "unpaid" without a state is what an
- * outage of the node looks like, and "failed" is only believed as LNbits' own row.
+ * Three-valued truth about an incoming payment (2.2). `paid` asks for all of: details, our wallet,
+ * our hash, our amount with a plus sign, status success. A word of "unpaid" without a state is what
+ * an outage of the node looks like, and "failed" is only believed as LNbits' own row.
  */
 export function judgeIncoming(
   answer: LnbitsAnswer,
@@ -27,7 +27,8 @@ export function judgeIncoming(
 ): IncomingState {
   const row = ownRow(answer, asked)
   if ('state' in row) return row
-  // One wallet on both sides: LNbits then shows the payment that left, which brought us nothing (trap 12).
+  // One wallet on both sides: LNbits then shows the payment that left, which brought us nothing
+  // (trap 12).
   if (row.payment.amount < 0) return { state: 'pending' }
   if (row.payment.amount !== asked.amountSats * 1000) return foreign
   switch (row.status) {

@@ -101,9 +101,10 @@ export function createLists(caller: Caller, invoiceKey: string): Lists {
 
   return {
     /**
-     * What LNbits already knows of these hashes; it does not ask its node (trap 25). At most a hundred
-     * are asked for by name, in one request. Of more, only those paid since the last look come back,
-     * in one request too, so that ten thousand open invoices cost LNbits no more than ten.
+     * What LNbits already knows of these hashes; it does not ask its node (trap 25). At most a
+     * hundred are asked for by name, in one request. Of more, only those paid since the last look
+     * come back, in one request too, so that ten thousand open invoices cost LNbits no more than
+     * ten.
      */
     async listIncoming(paymentHashes) {
       const wanted = new Set(paymentHashes)
@@ -116,7 +117,8 @@ export function createLists(caller: Caller, invoiceKey: string): Lists {
           return states
         } catch (error) {
           if (!(error instanceof LnbitsError) || error.kind !== 'refused') throw error
-          // A version that cannot sort by change is asked by name, in as many requests as that takes.
+          // A version that cannot sort by change is asked by name, in as many requests as that
+          // takes.
           sortsByChange = false
         }
       }

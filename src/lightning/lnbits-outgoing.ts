@@ -42,7 +42,8 @@ export async function pay(
   if (!posted.answered && !posted.sent) return { state: 'absent', refusal: posted.reason }
   const found = await look(parts, { paymentHash, amountSats })
   if (found.state !== 'absent') return found
-  // Nothing is written: proof only if LNbits itself has ended the call, for a POST may still be on its way.
+  // Nothing is written: proof only if LNbits itself has ended the call, for a POST may still be on
+  // its way.
   if (posted.answered && refusedClearly(posted)) {
     return { state: 'absent', refusal: scrub(posted.text) || 'rate-limited' }
   }
@@ -59,10 +60,10 @@ export function lookupOutgoing(
 }
 
 /**
- * Asks the node again about a payment that LNbits calls failed, by the only call that does: a second
- * POST of the same bolt11, which cannot pay while the row is there (trap 2). `failed` comes back only
- * on the node's own repeated no; everything unclear stays `failed-unconfirmed`, and a late success is
- * a success. To be called before the hold is given back, never after.
+ * Asks the node again about a payment that LNbits calls failed, by the only call that does: a
+ * second POST of the same bolt11, which cannot pay while the row is there (trap 2). `failed` comes
+ * back only on the node's own repeated no; everything unclear stays `failed-unconfirmed`, and a
+ * late success is a success. To be called before the hold is given back, never after.
  */
 export async function confirmFailed(
   parts: OutgoingParts,
@@ -78,7 +79,10 @@ export async function confirmFailed(
   return posted.answered && nodeConfirms(posted) ? { state: 'failed' } : after
 }
 
-/** LNbits' wording of the node's no on a second POST. Another wording leaves the payment to the operator. */
+/**
+ * LNbits' wording of the node's no on a second POST. Another wording leaves the payment to the
+ * operator.
+ */
 const NODE_CONFIRMS = 'Payment is failed node, retrying is not possible.'
 
 function nodeConfirms({ answer, said, text }: Posted & { answered: true }): boolean {
@@ -86,9 +90,10 @@ function nodeConfirms({ answer, said, text }: Posted & { answered: true }): bool
 }
 
 /**
- * LNbits' no before it writes a row, by its first words (2.3). Matching texts is a poor thing, but a
- * wrong match here pays twice and a missed one only parks a withdrawal: "Payment failed: …" is absent
- * on purpose, because versions before 1.0 took the row away then, whatever the node had done.
+ * LNbits' no before it writes a row, by its first words (2.3). Matching texts is a poor thing, but
+ * a wrong match here pays twice and a missed one only parks a withdrawal: "Payment failed: …" is
+ * absent on purpose, because versions before 1.0 took the row away then, whatever the node had
+ * done.
  */
 const REFUSALS = [
   'Insufficient balance.',

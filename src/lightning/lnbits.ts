@@ -45,7 +45,10 @@ export interface Lnbits {
     amountSats: number,
     priority?: LnbitsPriority,
   ): Promise<IncomingState>
-  /** Hints on many invoices in few requests; `paid` must be confirmed by `lookupIncoming`. Throws `LnbitsError`. */
+  /**
+   * Hints on many invoices in few requests; `paid` must be confirmed by `lookupIncoming`. Throws
+   * `LnbitsError`.
+   */
   listIncoming(paymentHashes: string[]): Promise<Map<string, ListedState>>
   /** All rows since an instant (Unix seconds), oldest first. Throws `LnbitsError`. */
   listSince(unixSeconds: number): AsyncGenerator<ListedPayment>
@@ -56,9 +59,15 @@ export interface Lnbits {
   confirmFailed(bolt11: string, paymentHash: string): Promise<OutgoingState>
   /** Throws `LnbitsError`. */
   balanceMsat(): Promise<bigint>
-  /** `undefined` when LNbits has no price: it says zero then, with status 200 (trap 13). Throws `LnbitsError`. */
+  /**
+   * `undefined` when LNbits has no price: it says zero then, with status 200 (trap 13). Throws
+   * `LnbitsError`.
+   */
   rate(currency: string): Promise<{ satsPerUnit: number; btcPrice: number } | undefined>
-  /** What LNbits holds back for routing fees of this invoice, rounded up; its rule if it cannot be asked. */
+  /**
+   * What LNbits holds back for routing fees of this invoice, rounded up; its rule if it cannot be
+   * asked.
+   */
   feeReserveSats(bolt11: string): Promise<number>
   /** Never throws. */
   health(): Promise<{ up: true } | { up: false; reason: string }>
@@ -71,7 +80,10 @@ export interface Lnbits {
 }
 
 const IN_FLIGHT = 4
-/** LNbits answers after five seconds at most, then after everything else it holds its database for (trap 17). */
+/**
+ * LNbits answers after five seconds at most, then after everything else it holds its database for
+ * (trap 17).
+ */
 const PAY_MS = 60_000
 
 export function createLnbits(options: LnbitsOptions): Lnbits {
@@ -153,7 +165,9 @@ async function feeReserveSats(
   }
 }
 
-/** Runs what it is given one after the other: more than one payment stalls a whole LNbits (trap 17). */
+/**
+ * Runs what it is given one after the other: more than one payment stalls a whole LNbits (trap 17).
+ */
 function createLine(): <T>(work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve()
   return (work) => {

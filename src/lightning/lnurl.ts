@@ -42,9 +42,10 @@ const errorShape = z.object({ status: z.string().regex(/^error$/i) })
 
 /**
  * Turns a lightning address into an invoice for exactly `amountSats` (LUD-16, LUD-06), under every
- * guard of `createPublicGet` for both of its requests. The description hash is not compared: it binds
- * the payee's own text to the payee's own invoice. Call it once for a withdrawal and keep what it
- * answers: every call makes a new invoice, and paying two is paying twice (trap 18). Never throws.
+ * guard of `createPublicGet` for both of its requests. The description hash is not compared: it
+ * binds the payee's own text to the payee's own invoice. Call it once for a withdrawal and keep
+ * what it answers: every call makes a new invoice, and paying two is paying twice (trap 18). Never
+ * throws.
  */
 export async function resolveLightningAddress(
   asked: LightningAddressAsked,

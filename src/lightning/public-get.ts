@@ -19,10 +19,10 @@ export interface PublicGetOptions {
 
 /**
  * Reads JSON from https URLs that strangers name, without becoming their hands inside our network:
- * https on its own port only, no address literals, no credentials in the URL, public addresses only,
- * each host resolved once and its address kept for as long as this function lives (a second answer
- * could be another one), no redirects, at most `LNURL_BYTES`, at most `LNURL_MS` from the look-up to
- * the last byte. Never throws.
+ * https on its own port only, no address literals, no credentials in the URL, public addresses
+ * only, each host resolved once and its address kept for as long as this function lives (a second
+ * answer could be another one), no redirects, at most `LNURL_BYTES`, at most `LNURL_MS` from the
+ * look-up to the last byte. Never throws.
  */
 export function createPublicGet(options: PublicGetOptions = {}): (url: URL) => Promise<GetAnswer> {
   const lookup = pinned(options.lookup ?? publicLookup())
@@ -38,7 +38,9 @@ export function createPublicGet(options: PublicGetOptions = {}): (url: URL) => P
   }
 }
 
-/** A URL writes an IPv4 address in many ways; the parser has made them one by the time it is asked. */
+/**
+ * A URL writes an IPv4 address in many ways; the parser has made them one by the time it is asked.
+ */
 function isAllowed(url: URL): boolean {
   return (
     url.protocol === 'https:' &&

@@ -12,7 +12,9 @@ export type RateAnswer =
   | { none: string }
 
 export interface BtcRateSource {
-  /** The rate to price with now, or why there is none: then USD prices are refused, never guessed. */
+  /**
+   * The rate to price with now, or why there is none: then USD prices are refused, never guessed.
+   */
   current(): Promise<RateAnswer>
 }
 
@@ -26,13 +28,16 @@ export interface BtcRateOptions {
 
 /** Age at which a rate is read anew, ms; LNbits caches its own for as long. */
 const REFRESH_MS = 60_000
-/** Pause after a reading that gave no rate: LNbits asks every exchange anew for each, seconds long (trap 13). */
+/**
+ * Pause after a reading that gave no rate: LNbits asks every exchange anew for each, seconds long
+ * (trap 13).
+ */
 const RETRY_MS = 10_000
 
 /**
- * The BTC rate from LNbits, kept and judged by `money/btc-rate.ts`: zero, nonsense and jumps are not
- * taken, and a kept rate that has grown old is none. While the kept one is fresh a request never
- * waits; the next is read behind it.
+ * The BTC rate from LNbits, kept and judged by `money/btc-rate.ts`: zero, nonsense and jumps are
+ * not taken, and a kept rate that has grown old is none. While the kept one is fresh a request
+ * never waits; the next is read behind it.
  */
 export function createBtcRate(options: BtcRateOptions): BtcRateSource {
   const { fixedUsd, lnbits, clock, log } = options

@@ -28,7 +28,9 @@ export const crashed = (): Answer => ({
 export const invalid = (field: string, msg: string): Answer =>
   refused(400, [{ loc: ['body', field], msg, type: 'value_error' }])
 
-/** Hours that the play-money server's clock on the wall is off UTC: POST answers show local time. */
+/**
+ * Hours that the play-money server's clock on the wall is off UTC: POST answers show local time.
+ */
 const LOCAL_OFFSET_HOURS = -5
 
 /** The payment object. `asCreated` writes the expiry as POST answers do: local time, no zone. */

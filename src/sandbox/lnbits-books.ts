@@ -158,7 +158,9 @@ export function openBooks({ clock, file }: { clock: Clock; file?: string }): Boo
 
 const hex = (bytes: number) => randomBytes(bytes).toString('hex')
 
-/** What a row does to its wallet: a pending payment already holds its amount and its fee reserve. */
+/**
+ * What a row does to its wallet: a pending payment already holds its amount and its fee reserve.
+ */
 function effect(row: PlayRow): number {
   if (row.amountMsat > 0) {
     return row.status === 'success' ? row.amountMsat - Math.abs(row.feeMsat) : 0
@@ -166,7 +168,9 @@ function effect(row: PlayRow): number {
   return row.status === 'failed' ? 0 : row.amountMsat - Math.abs(row.feeMsat)
 }
 
-/** A half-written last line is what a kill in the midst of a write leaves; it was never answered. */
+/**
+ * A half-written last line is what a kill in the midst of a write leaves; it was never answered.
+ */
 function readLines(file: string): Line[] {
   if (!existsSync(file)) return []
   const lines: Line[] = []

@@ -11,7 +11,10 @@ export type PlayCall =
   | 'health'
   | 'other'
 
-/** What goes wrong with one call. `after` means that the effect has happened and only its answer is lost. */
+/**
+ * What goes wrong with one call. `after` means that the effect has happened and only its answer is
+ * lost.
+ */
 export type CallFault =
   /** Answers late, then as if nothing had been. */
   | { kind: 'hang'; ms: number }
@@ -28,7 +31,10 @@ export type CallFault =
   | { kind: 'alter'; alter: (body: Record<string, unknown>) => unknown }
 
 export interface PlayFaults {
-  /** Lets the next `times` matching calls fail (1 by default), those for one payment hash if it is given. */
+  /**
+   * Lets the next `times` matching calls fail (1 by default), those for one payment hash if it is
+   * given.
+   */
   add(call: PlayCall | 'any', fault: CallFault, scope?: FaultScope): void
   clear(): void
   /** USD per BTC; 0 is what LNbits says when no price service answers. */

@@ -28,7 +28,10 @@ export interface PaymentsParts {
   announce(row: PlayRow, times: number): void
 }
 
-/** FakeWallet's bolt11 takes this many bytes of memo, whatever LNbits' own check of 640 characters says. */
+/**
+ * FakeWallet's bolt11 takes this many bytes of memo, whatever LNbits' own check of 640 characters
+ * says.
+ */
 const NODE_MEMO_BYTES = 639
 const DEFAULT_EXPIRY_SECONDS = 3600
 const createShape = z.object({
@@ -245,7 +248,10 @@ export function feeReserveMsat(amountMsat: number): number {
   return Math.max(2000, Math.floor(amountMsat / 100))
 }
 
-/** `GET /payments/{hash}`: asks the node about a pending row, and fails an expired one without asking. */
+/**
+ * `GET /payments/{hash}`: asks the node about a pending row, and fails an expired one without
+ * asking.
+ */
 export function lookUp(parts: PaymentsParts, id: string, wallet: PlayWallet | undefined): Answer {
   const [row] = parts.books.find(id, wallet?.id)
   if (!row) return refused(404, 'Payment does not exist.')

@@ -116,7 +116,9 @@ async function answerKey(
   }
 }
 
-/** `/ws/{name}` takes a text from anybody, without a key, for everybody who listens under that name. */
+/**
+ * `/ws/{name}` takes a text from anybody, without a key, for everybody who listens under that name.
+ */
 function forge(parts: PlayParts, { path, query }: PlayRequest): Answer {
   const [, name, inPath] = /^\/api\/v1\/ws\/([^/]+)(?:\/(.+))?$/.exec(path) ?? []
   if (name === undefined) return refused(404, 'Not Found')

@@ -104,7 +104,10 @@ export async function startPlayLnbits(options: PlayLnbitsOptions = {}): Promise<
   return lnbits
 }
 
-/** What an operator's credit in LNbits' own pages makes: a success row that no invoice was asked for. */
+/**
+ * What an operator's credit in LNbits' own pages makes: a success row that no invoice was asked
+ * for.
+ */
 function credit(parts: PaymentsParts, wallet: PlayWallet, sats: number): void {
   const row = addInvoice(parts, wallet, {
     amountMsat: sats * 1000,

@@ -1,3 +1,4 @@
+import { startRealLnbits } from '../../scripts/lnbits/instance.ts'
 import { startPlayLnbits } from '../../src/sandbox/lnbits.ts'
 import { lightningTestSettings } from '../support/lnbits-env.ts'
 import { describeLnbits } from './lnbits.ts'
@@ -17,9 +18,20 @@ describeLnbits('play money', async () => {
   }
 })
 
-const { real } = lightningTestSettings()
+const { lnbitsHome, real } = lightningTestSettings()
+if (lnbitsHome !== undefined) {
+  describeLnbits('real, started here', async () => {
+    const lnbits = await startRealLnbits(lnbitsHome)
+    return {
+      url: lnbits.url,
+      bot: await lnbits.createWallet('bot', 100_000),
+      payer: await lnbits.createWallet('payer', 1_000_000),
+      [Symbol.asyncDispose]: () => lnbits.stop(),
+    }
+  })
+}
 if (real) {
-  describeLnbits('real', async () => ({
+  describeLnbits('real, given', async () => ({
     url: real.url,
     bot: { invoiceKey: real.invoiceKey, adminKey: real.adminKey },
     payer: { invoiceKey: real.payerInvoiceKey, adminKey: real.payerAdminKey },

@@ -1,6 +1,8 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
 
-/** A self-signed certificate for these host names, made anew, so that no key lies in the repository. */
+/**
+ * A self-signed certificate for these host names, made anew, so that no key lies in the repository.
+ */
 export function certificateFor(hostnames: string[]): { key: string; cert: string } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const algorithm = der(0x30, oid('2a8648ce3d040302'))

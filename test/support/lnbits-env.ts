@@ -1,8 +1,13 @@
-/** What the Lightning tests read from the environment: sweeps that are too long for every run, and a real LNbits. */
+/**
+ * What the Lightning tests read from the environment: sweeps that are too long for every run, and a
+ * real LNbits.
+ */
 export interface LightningTestSettings {
   /** Mutated invoices per run; a million of them take minutes. */
   bolt11Mutations: number
   seed: number
+  /** Virtual environment of an installed LNbits that tests may start themselves. */
+  lnbitsHome?: string
   real?: {
     url: string
     invoiceKey: string
@@ -24,6 +29,7 @@ export function lightningTestSettings(): LightningTestSettings {
   return {
     bolt11Mutations: Number(env.TEST_BOLT11_MUTATIONS ?? 20_000),
     seed: Number(env.TEST_SEED ?? Math.floor(Math.random() * 2 ** 32)),
+    ...(env.TEST_LNBITS_HOME ? { lnbitsHome: env.TEST_LNBITS_HOME } : {}),
     ...(real.url === '' ? {} : { real }),
   }
 }

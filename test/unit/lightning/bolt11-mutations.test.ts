@@ -12,7 +12,8 @@ const TEXT_CHARS = 20_000
 
 /**
  * Random texts die at the checksum and test nothing behind it; these have theirs repaired. What is
- * read must hold together: whole sats, one `p` and one `s` in the words, and the hash that is there.
+ * read must hold together: whole sats, one `p` and one `s` in the words, and the hash that is
+ * there.
  */
 test(`${settings.bolt11Mutations} mutated invoices are read or refused, and nothing throws`, {
   timeout: 3_600_000,

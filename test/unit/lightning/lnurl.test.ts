@@ -12,7 +12,10 @@ import { certificateFor } from '../../support/lnbits-certificate.ts'
 
 const DOMAIN = 'pay.example.com'
 const OTHER = 'pay.example.org'
-/** Stands for the Internet; the guard itself would refuse it, so these tests bring a look-up of theirs. */
+/**
+ * Stands for the Internet; the guard itself would refuse it, so these tests bring a look-up of
+ * theirs.
+ */
 const OUTSIDE = '127.0.0.2'
 const INSIDE = '127.0.0.1'
 
