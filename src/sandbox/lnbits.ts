@@ -28,7 +28,7 @@ export interface PlayLnbitsOptions {
 
 export interface PlayLnbits extends AsyncDisposable {
   readonly url: string
-  readonly bot: PlayWallet
+  readonly bot: PlayWallet & { walletId: string }
   readonly faults: PlayFaults
   readonly node: PlayNode
   createWallet(name: string, balanceSats: number): PlayWallet
@@ -80,9 +80,10 @@ export async function startPlayLnbits(options: PlayLnbitsOptions = {}): Promise<
   for (const { name, balanceSats } of options.seedWallets ?? []) {
     if (!named(name)) createWallet(name, balanceSats)
   }
+  const bot = named('bot') ?? createWallet('bot', options.botBalanceSats ?? 0)
   const lnbits: PlayLnbits = {
     url: `http://127.0.0.1:${port}`,
-    bot: named('bot') ?? createWallet('bot', options.botBalanceSats ?? 0),
+    bot: { ...bot, walletId: bot.id },
     faults,
     node,
     createWallet,

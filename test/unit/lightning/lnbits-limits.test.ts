@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { Writable } from 'node:stream'
 import { pino } from 'pino'
 import { describe, expect, test } from 'vitest'
@@ -7,6 +9,7 @@ import { LnbitsError } from '../../../src/lightning/lnbits-error.ts'
 import { createGate } from '../../../src/lightning/lnbits-gate.ts'
 import { watchPayments } from '../../../src/lightning/lnbits-events.ts'
 import { LNBITS_WAITING } from '../../../src/limits.ts'
+import { silentLog } from '../../../src/log.ts'
 import { startLab } from '../../support/lnbits-lab.ts'
 import { until } from '../../support/lnbits-until.ts'
 
@@ -194,3 +197,65 @@ test('no key and no invoice is in a log or an error, whatever LNbits answers', a
 
 const bigintText = (_: string, value: unknown) =>
   typeof value === 'bigint' ? String(value) : value
+
+describe('what is sent to LNbits', () => {
+  /** A server that keeps what it is asked, and refuses it. */
+  async function startRecorder() {
+    const seen: { path: string; key: unknown; body: unknown }[] = []
+    const server = createServer(async (request, response) => {
+      const chunks: Buffer[] = []
+      for await (const chunk of request) chunks.push(chunk)
+      const text = Buffer.concat(chunks).toString('utf8')
+      const body: unknown = text === '' ? undefined : JSON.parse(text)
+      seen.push({ path: request.url ?? '', key: request.headers['x-api-key'], body })
+      response.writeHead(520).end('{"detail":"no","status":"failed"}')
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const address = server.address()
+    const port = typeof address === 'object' && address ? address.port : 0
+    return { seen, url: `http://127.0.0.1:${port}/wallets/lnbits/`, close: () => server.close() }
+  }
+
+  // Traps 9, 18 and 22: webhooks are forgeable and refused for private hosts, `payments/lnurl` pays
+  // anew each time it is called, and `internal` invoices fail by themselves.
+  test('asks for no webhook, no LNURL payment and no internal invoice (traps 9, 18, 22)', async () => {
+    await using lab = await startLab()
+    const recorder = await startRecorder()
+    const { bolt11, paymentHash } = lab.outside(1000)
+    const lnbits = createLnbits({
+      url: recorder.url,
+      invoiceKey: 'invoice',
+      adminKey: 'admin',
+      clock: systemClock,
+      log: silentLog,
+    })
+    const extra = { job: '7' }
+    await expect(
+      lnbits.createInvoice({ amountSats: 5, memo: 'm', expirySeconds: 60, extra }),
+    ).rejects.toMatchObject({ kind: 'refused' })
+    await lnbits.pay(bolt11, paymentHash)
+    lnbits.close()
+    recorder.close()
+    expect(recorder.seen).toEqual([
+      {
+        path: '/wallets/lnbits/api/v1/payments',
+        key: 'invoice',
+        body: {
+          out: false,
+          unit: 'sat',
+          amount: 5,
+          memo: 'm',
+          expiry: 60,
+          extra: { tag: 'tithe', job: '7' },
+        },
+      },
+      {
+        path: '/wallets/lnbits/api/v1/payments',
+        key: 'admin',
+        body: { out: true, bolt11, extra: { tag: 'tithe' }, labels: [] },
+      },
+      { path: `/wallets/lnbits/api/v1/payments/${paymentHash}`, key: 'invoice', body: undefined },
+    ])
+  })
+})

@@ -20,6 +20,15 @@ describe('a payout', () => {
     expect(payouts(lab, paymentHash)).toBe(1)
   })
 
+  // Trap 19: LNbits knows no cap of ours, so what was really taken is told, whatever was reserved.
+  test('may cost more than its reserve, and the true fee is told (trap 19)', async () => {
+    await using lab = await startLab()
+    const { bolt11, paymentHash } = lab.outside(1000)
+    expect(await lab.lnbits.feeReserveSats(bolt11)).toBe(10)
+    lab.play.node.script(paymentHash, { kind: 'ok', feeMsat: 57_001 })
+    expect(await lab.lnbits.pay(bolt11, paymentHash)).toEqual({ state: 'success', feeSats: 58 })
+  })
+
   test('that takes long is pending, and its end is found by asking (trap 5)', async () => {
     await using lab = await startLab({ payWaitMs: 5 })
     const { bolt11, paymentHash } = lab.outside(1000)
