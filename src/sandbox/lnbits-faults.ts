@@ -132,7 +132,11 @@ export const lies = {
   bolt11Only: alter(({ payment_request: _, ...body }) => body),
   paymentRequestOnly: alter(({ bolt11: _, ...body }) => body),
   doubledAmount: alter((body) => ({ ...body, amount: Number(body.amount) * 2 })),
-  otherHash: alter((body) => ({ ...body, payment_hash: 'e'.repeat(64) })),
+  otherHash: alter((body) =>
+    'details' in body
+      ? { ...body, details: { ...detailsOf(body), payment_hash: 'e'.repeat(64) } }
+      : { ...body, payment_hash: 'e'.repeat(64) },
+  ),
   wrappedInList: alter((body) => [body]),
 } as const satisfies Record<string, CallFault>
 

@@ -18,6 +18,7 @@ const noise: [string, CallFault, string][] = [
   ['a crash', { kind: 'crash' }, 'http-500'],
   ['a first installation', { kind: 'firstInstall' }, 'http-307'],
   ['another API', { kind: 'answer', status: 200, body: { ok: true } }, 'malformed'],
+  ['an unknown path', { kind: 'answer', status: 404, body: { detail: 'Not Found' } }, 'not-lnbits'],
   ['a list', lies.wrappedInList, 'malformed'],
   ['null', { kind: 'answer', status: 200, body: null }, 'malformed'],
 ]
@@ -55,8 +56,9 @@ describe('a look at an incoming payment', () => {
     const made = await lab.invoice(21)
     await lab.payInside(made.bolt11)
     lab.play.faults.add('look', lies.foreignWallet)
+    lab.play.faults.add('look', lies.otherHash)
     lab.play.faults.add('look', lies.bare)
-    for (const reason of ['foreign', 'no-details']) {
+    for (const reason of ['foreign', 'foreign', 'no-details']) {
       expect(await lab.lnbits.lookupIncoming(made.paymentHash, 21)).toEqual({
         state: 'unreachable',
         reason,

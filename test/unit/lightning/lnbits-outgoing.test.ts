@@ -96,6 +96,21 @@ describe('a payout', () => {
     expect(payouts(lab, paymentHash)).toBe(1)
   })
 
+  // Only while LNbits has a failed row is a second POST a question; without the row it would pay.
+  test('is never sent a second time to confirm a failure that LNbits does not show (trap 2)', async () => {
+    await using lab = await startLab({ payWaitMs: 5 })
+    const never = lab.outside(1000)
+    expect(await lab.lnbits.confirmFailed(never.bolt11, never.paymentHash)).toEqual({
+      state: 'absent',
+    })
+    lab.play.faults.add('look', { kind: 'html' })
+    expect(await lab.lnbits.confirmFailed(never.bolt11, never.paymentHash)).toMatchObject({
+      state: 'unreachable',
+    })
+    expect(lab.play.faults.calls.pay).toBe(0)
+    expect(payouts(lab, never.paymentHash)).toBe(0)
+  })
+
   test('in which LNbits dies is pending, not absent', async () => {
     await using lab = await startLab()
     const { bolt11, paymentHash } = lab.outside(1000)
