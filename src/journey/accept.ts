@@ -1,5 +1,6 @@
 import type { ReasonCode } from '../doors/protocol.ts'
 import { refusal } from '../doors/replies.ts'
+import { failpoint } from '../failpoint.ts'
 import { ACCEPT_BATCH, OPEN_JOBS_PER_CUSTOMER } from '../limits.ts'
 import { boundPromise, type Decision, decide } from '../money/decide.ts'
 import type { MoneyRules } from '../money/rules.ts'
@@ -82,6 +83,7 @@ async function acceptAll(
     return decideOne(books, request, ids[place] as number, options.rules)
   })
   const replies = await writeBooks(tx, books, options)
+  await failpoint('accept:before-commit')
   return verdicts.map((verdict) => withReplies(verdict, replies))
 }
 

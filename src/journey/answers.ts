@@ -1,6 +1,7 @@
 import type { Reply, ReplyOf } from '../doors/protocol.ts'
 import { helpReply, refusal } from '../doors/replies.ts'
 import type { Command } from '../doors/requests.ts'
+import { failpoint } from '../failpoint.ts'
 import { ANSWER_BATCH, INVOICE_SATS } from '../limits.ts'
 import { decide } from '../money/decide.ts'
 import type { MoneyRules } from '../money/rules.ts'
@@ -172,6 +173,7 @@ async function writeAll(
     })),
     lease,
   )
+  await failpoint('answer:before-commit')
   return answers.map((answer) => ({
     fresh: first.includes(answer),
     replies: first.includes(answer)

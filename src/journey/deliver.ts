@@ -1,4 +1,5 @@
 import { type Clock, unixSeconds } from '../clock.ts'
+import { failpoint } from '../failpoint.ts'
 import { OUTBOX_BATCH, OUTBOX_RETRY_MAX_SECONDS } from '../limits.ts'
 import type { Log } from '../log.ts'
 import type { PublishOutcome } from '../nostr/relay.ts'
@@ -55,13 +56,14 @@ export function createDeliver(options: DeliverOptions) {
   const settle = createBatcher<{ results: PublicationResult[]; end: OutboxEnd }, void>({
     batchMax: OUTBOX_BATCH,
     async write(outcomes) {
-      await inTransaction(sql, (tx) =>
-        settlePublications(
+      await inTransaction(sql, async (tx) => {
+        await settlePublications(
           tx,
           outcomes.flatMap(({ results }) => results),
           outcomes.map(({ end }) => end),
-        ),
-      )
+        )
+        await failpoint('deliver:before-commit')
+      })
       return outcomes.map(() => undefined)
     },
     isOutage: isConnectionLoss,
@@ -73,8 +75,10 @@ export function createDeliver(options: DeliverOptions) {
       ? []
       : publications.filter(({ acknowledged, refused }) => !acknowledged && !refused)
     const results = (await Promise.all(events.map((event) => publishPart(row, event, open)))).flat()
+    await failpoint('deliver:published')
     const end = endOf(row, events, publications, results)
     await settle.add({ results, end })
+    await failpoint('deliver:committed')
     const { againSeconds, delivered } = end
     options.delivered({
       outcome: delivered ? 'delivered' : againSeconds === null ? 'given_up' : 'unconfirmed',
@@ -90,6 +94,7 @@ export function createDeliver(options: DeliverOptions) {
       if (stored.events.length > 0) return stored
     }
     const { events, relays } = await options.sign(row)
+    await failpoint('deliver:signed')
     const parts = events.map(({ id, json }, part) => ({ part, eventId: id, eventJson: json }))
     try {
       await store.add({ outboxId: row.id, events: parts, relays })
@@ -98,6 +103,7 @@ export function createDeliver(options: DeliverOptions) {
       // Another replica was faster: what it stored is what is published.
       return readEvents(sql, row.id)
     }
+    await failpoint('deliver:stored')
     const publications = parts.flatMap(({ part }) =>
       relays.map((relay): Publication => ({ part, relay, acknowledged: false, refused: false })),
     )

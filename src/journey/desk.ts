@@ -2,6 +2,7 @@ import { type Clock, unixSeconds } from '../clock.ts'
 import type { Reply } from '../doors/protocol.ts'
 import { refusal } from '../doors/replies.ts'
 import { type Command, readMessage } from '../doors/requests.ts'
+import { failpoint } from '../failpoint.ts'
 import { REQUEST_AGE_SECONDS } from '../limits.ts'
 import type { Sql } from '../store/database.ts'
 import { isTakenIn } from '../store/inbox.ts'
@@ -91,13 +92,16 @@ export function createDesk(options: DeskOptions) {
       requestHash: requestHashOf(request),
       ...price,
     })
+    await failpoint('accept:committed')
     if (accepted.outcome === 'job') options.takeJob(accepted.job)
     if ('replies' in accepted) options.deliver(accepted.replies)
     return accepted.outcome
   }
 
   async function answer(incoming: Incoming, reply: Reply): Promise<string> {
-    return committed(await answers.reply.add({ incoming, reply }))
+    const answered = await answers.reply.add({ incoming, reply })
+    await failpoint('answer:committed')
+    return committed(answered)
   }
 
   function committed({ fresh, replies }: Answered): string {

@@ -1,3 +1,4 @@
+import { failpoint } from '../failpoint.ts'
 import { EXPIRY_RETRY_SECONDS } from '../limits.ts'
 import { inTransaction, type Sql } from '../store/database.ts'
 import { noteUnpaid, readInvoiceOfJob, type SeenPayment } from '../store/invoices.ts'
@@ -27,6 +28,7 @@ export function createExpiry({ sql, lightning, lease, paid, deliver }: ExpiryOpt
     const invoice = await readInvoiceOfJob(sql, job.id)
     if (!invoice) throw new Error(`job ${job.id} awaits a payment and has no invoice`)
     const seen = await lightning.lookupIncoming(invoice.paymentHash, invoice.amountSats)
+    await failpoint('expiry:asked')
     if (seen.state === 'paid') {
       const { amountSats, feeSats } = seen
       return paid({ paymentHash: invoice.paymentHash, amountSats, feeSats })
@@ -41,8 +43,11 @@ export function createExpiry({ sql, lightning, lease, paid, deliver }: ExpiryOpt
       if (!expired) return []
       await noteUnpaid(tx, [invoice.paymentHash])
       const reply = { type: 'expired', jobId: String(job.id) }
-      return putReplies(tx, [{ to: job, jobId: job.id, step: 'end', reply }], lease)
+      const put = await putReplies(tx, [{ to: job, jobId: job.id, step: 'end', reply }], lease)
+      await failpoint('expiry:before-commit')
+      return put
     })
+    await failpoint('expiry:committed')
     deliver(replies)
   }
 }

@@ -1,5 +1,6 @@
 import { refusal } from '../doors/replies.ts'
 import type { Command } from '../doors/requests.ts'
+import { failpoint } from '../failpoint.ts'
 import type { Log } from '../log.ts'
 import { ensureCustomers } from '../store/customers.ts'
 import { inTransaction, type Sql } from '../store/database.ts'
@@ -52,8 +53,9 @@ export function createFunds(options: FundsOptions): Funds {
   ): Promise<Answered> {
     const invoice = await makeInvoice(purpose, sats)
     if (!invoice) return answers.reply.add({ incoming, reply: refusal('invoice_failed') })
+    await failpoint('funds:invoice-made')
     const { to } = incoming
-    return inTransaction(sql, async (tx) => {
+    const answered = await inTransaction(sql, async (tx) => {
       const fresh = await takeIn(tx, [incoming.message])
       if (fresh.size === 0) return { fresh: false, replies: [] }
       const { bolt11, expiresAt } = invoice
@@ -63,8 +65,11 @@ export function createFunds(options: FundsOptions): Funds {
         insertInvoices(tx, [{ ...invoice, purpose, jobId: null, to, amountSats: sats }]),
         putReplies(tx, [{ to, jobId: null, step: `${purpose}_invoice`, reply }], lease),
       ])
+      await failpoint('funds:before-commit')
       return { fresh: true, replies }
     })
+    await failpoint('funds:committed')
+    return answered
   }
 
   async function makeInvoice(purpose: 'topup' | 'donate', amountSats: number) {

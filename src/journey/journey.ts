@@ -1,5 +1,6 @@
 import type { Backend } from '../backends/backend.ts'
 import type { Clock } from '../clock.ts'
+import { failpoint } from '../failpoint.ts'
 import { DELIVERY_SLOTS, QUOTE_SLOTS } from '../limits.ts'
 import type { Log } from '../log.ts'
 import type { MoneyRules } from '../money/rules.ts'
@@ -93,6 +94,7 @@ export function buildJourney(options: JourneyOptions): Journey {
     },
     async receive(event, relay) {
       const taken = await take(event, relay)
+      await failpoint('intake:opened')
       if (taken.kind === 'dropped') notes.dropped(taken.why)
       else await serve(taken)
     },
@@ -159,7 +161,9 @@ function buildLanes(options: JourneyOptions, { workLease, replyLease, payments, 
 
   /** Books a payment and starts what it paid for. */
   async function paid(payment: SeenPayment): Promise<void> {
+    await failpoint('payment:seen')
     const booked = await payments.add(payment)
+    await failpoint('payment:committed')
     if (booked.outcome === 'nothing') return
     if (booked.outcome === 'working') work.take([booked.job])
     deliver(booked.replies)

@@ -1,3 +1,4 @@
+import { failpoint } from '../failpoint.ts'
 import { PAYMENT_BATCH } from '../limits.ts'
 import { reserveNow } from '../money/decide.ts'
 import type { MoneyRules } from '../money/rules.ts'
@@ -248,6 +249,7 @@ async function writeAll(
     }),
     putReplies(tx, books.replies, replyLease),
   ])
+  await failpoint('payment:before-commit')
   const working = new Map(started.flatMap((job) => (job ? [[job.id, job] as const] : [])))
   return payments.map(({ paymentHash }): Paid => {
     const outcome = outcomes.get(paymentHash)

@@ -1,4 +1,5 @@
 import { refusal } from '../doors/replies.ts'
+import { failpoint } from '../failpoint.ts'
 import { QUOTE_BATCH, QUOTE_TRIES } from '../limits.ts'
 import { inTransaction, isConnectionLoss, type Sql, type Tx } from '../store/database.ts'
 import { insertInvoices } from '../store/invoices.ts'
@@ -40,13 +41,16 @@ export function createQuote(options: QuoteOptions) {
 
   return async function quote(job: Job): Promise<void> {
     if (job.tries > QUOTE_TRIES) return giveUp(job)
+    await failpoint('quote:start')
     const { paymentHash, bolt11, expiresAt } = await lightning.createInvoice({
       amountSats: job.chargeSats,
       memo: `${options.botName}: job ${job.id}`,
       expirySeconds: options.invoiceTtlSeconds,
       extra: { tag: 'tithe', job: String(job.id) },
     })
+    await failpoint('quote:invoice-made')
     const { applied, replies } = await recorder.add({ job, paymentHash, bolt11, expiresAt })
+    await failpoint('quote:committed')
     if (!applied) throw new LeaseLost()
     deliver(replies)
   }
@@ -70,6 +74,7 @@ export function createQuote(options: QuoteOptions) {
       ),
       putReplies(tx, ours.map(invoiceReply), lease),
     ])
+    await failpoint('quote:before-commit')
     return quotes.map(({ job }) => ({
       applied: applied.has(job.id),
       replies: replies.filter((reply) => reply.jobId === job.id),

@@ -1,4 +1,5 @@
 import { english } from '../doors/texts-en.ts'
+import { failpoint } from '../failpoint.ts'
 import { SETTLE_BATCH } from '../limits.ts'
 import type { MoneyRules } from '../money/rules.ts'
 import { type Settlement, settle, settleFailed } from '../money/settlement.ts'
@@ -101,6 +102,7 @@ async function settleAll(
       ours.flatMap((end) => customerDays(end, facts.day)),
     ),
   ])
+  await failpoint('settle:before-commit')
   return works.map(({ job }) => ({
     applied: applied.has(job.id),
     replies: written.filter((reply) => reply.jobId === job.id && applied.has(job.id)),

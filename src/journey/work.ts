@@ -1,5 +1,6 @@
 import { type Backend, BackendError } from '../backends/backend.ts'
 import type { Clock } from '../clock.ts'
+import { failpoint } from '../failpoint.ts'
 import { STILL_WORKING_SECONDS, WORK_TRIES } from '../limits.ts'
 import type { Log } from '../log.ts'
 import type { Sql } from '../store/database.ts'
@@ -33,8 +34,11 @@ export function createWork(options: WorkOptions) {
   const { sql, backend, prices, clock, log } = options
 
   return async function work(job: Job, signal: AbortSignal): Promise<void> {
+    await failpoint('work:start')
     const ending = job.tries > WORK_TRIES ? gaveUp : await endingOf(job, signal)
+    await failpoint('work:end')
     const { applied, replies } = await options.settle.add({ job, ending })
+    await failpoint('settle:committed')
     if (!applied) throw new LeaseLost()
     options.deliver(replies)
     options.settled()
