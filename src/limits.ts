@@ -189,3 +189,5 @@ export const LNURL_BYTES = 64 * 1024
 export const LNURL_MS = 5_000
 /** Longest callback URL of a lightning address, characters. */
 export const LNURL_CALLBACK_CHARS = 2_000
+/** DMs of the bot that `tithe ask` keeps until they are asked for: a stored page of them is 500. */
+export const REPLIES_KEPT = 1_000

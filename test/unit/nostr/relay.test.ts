@@ -268,6 +268,25 @@ test('a link that died without a word is cut after ping and pong, and made anew'
   await eventually('open again', () => relay.state() === 'open' && relay.counters.opens > 1)
 })
 
+test('a relay we stopped reading is not taken for dead, and goes on where it was', async () => {
+  await using server = await scripted((message, say) => {
+    if (message[0] === 'EVENT') say('EVENT', 't1', message[1])
+  })
+  await using relay = connected({ url: server.url, pingMs: 210, pongMs: 200 })
+  const seen: string[] = []
+  relay.subscribe({ filters: [{ kinds: [1] }], onEvent: (event) => seen.push(event.content) })
+  await eventually('the REQ', () => server.heard.length === 1)
+  let pings = 0
+  for (const ws of server.sockets) ws.on('ping', () => (pings += 1))
+  relay.pause()
+  void relay.publish(signed(alice, { content: 'waits' }), 5_000)
+  await eventually('a second ping, so the first one’s pong is overdue', () => pings === 2)
+  expect(seen).toEqual([])
+  relay.resume()
+  await eventually('the event', () => seen.length === 1)
+  expect(relay.counters.drops).toBe(0)
+})
+
 test('a peer that accepts and never shakes hands is given up', async () => {
   await using server = await bareServer((socket) => socket.write('HTTP/1.1 101 '))
   await using relay = connected({ url: server.url, handshakeMs: 50 })
