@@ -286,7 +286,8 @@ test(`every back-dated wrap is delivered through random outages, seed ${random.s
     } else if (what === 4) server.dropConnections()
     else if (what === 5) clock.shift(random.int(20_000))
     else if (what === 6) {
-      await eventually('a fresh pong', () => clock.now() - (relay.lastPongAt() ?? 0) < 1_000)
+      const fresh = () => clock.now() - (relay.lastPongAt() ?? 0) < 1_000
+      await eventually('live, with a fresh pong', () => feed.isLive() && fresh())
       advances += (await feed.runOnce()).advanced
     } else {
       await feed.stop()
