@@ -3,10 +3,11 @@ import { constants, existsSync, globSync, realpathSync } from 'node:fs'
 import { chmod, cp, lstat, mkdir, readdir, readFile, rename, rm, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { homedir } from 'node:os'
-import { basename, dirname, join, relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 
 import { type Account, runAs } from './embedded-account.ts'
 import { noBinary, wrongVersion } from './embedded-error.ts'
+import { freshName } from './embedded-home.ts'
 import { isAlive } from './process.ts'
 
 export type BinariesKind = 'packaged' | 'path'
@@ -97,7 +98,7 @@ async function copyPackage(native: string, home: string): Promise<void> {
   const cache = dirname(home)
   await mkdir(cache, { recursive: true, mode: 0o755 })
   await removeAbandonedCopies(cache)
-  const copy = join(cache, `.copying-${process.pid}-${basename(home)}`)
+  const copy = join(cache, `.copying-${process.pid}-${freshName()}`)
   await cp(native, copy, {
     recursive: true,
     mode: constants.COPYFILE_FICLONE,

@@ -1,3 +1,5 @@
+import { statfsSync } from 'node:fs'
+
 export type EmbeddedProblem =
   | 'unsupported'
   | 'no_binary'
@@ -37,7 +39,7 @@ export const wrongVersion = (dir: string, major: number, found: readonly string[
 /** Makes an error of what a server or initdb said before it gave up. */
 export function fromOutput(what: string, output: string, dir: string): EmbeddedError {
   const said = output.trim().split('\n').slice(-12).join('\n')
-  if (/No space left on device/i.test(output)) {
+  if (/No space left on device/i.test(output) || isFull(dir)) {
     return new EmbeddedError(
       'disk_full',
       `${what}: the disk of ${dir} is full. Make room, then start again`,
@@ -56,4 +58,10 @@ export function fromOutput(what: string, output: string, dir: string): EmbeddedE
     )
   }
   return new EmbeddedError('failed', `${what}, ${INSTEAD}. It said:\n${said}`)
+}
+
+/** A full disk may also have swallowed what the server had to say. */
+function isFull(dir: string): boolean {
+  const { bavail, bsize } = statfsSync(dir)
+  return bavail * bsize < 1024 * 1024
 }

@@ -13,8 +13,9 @@ import { freshName, type Home } from './embedded-home.ts'
  * server when both have ended: its standard input, held by the process that started it, and a named
  * pipe in the home, `holders.…`, that every process using the server holds open for writing. The
  * kernel closes both when a process dies in whatever way, so the last one out stops the server, and
- * nobody has to count. Where the guard itself was killed, the next process to come sets a new one
- * over the running server (`watch`).
+ * nobody has to count. Where the guard itself was killed, the next process to look sets another
+ * over the running server. That guard is not its parent and cannot wait for it; it looks, and what
+ * has no working directory any more is dead, if unreaped.
  */
 const GUARD = `
 if cd -- "$1" 2>/dev/null; then data=$1; else data=/proc/$$/cwd; fi
@@ -40,11 +41,13 @@ exec >&- 2>&-
 releaser=$!
 exec 3<&- 5<&-
 if [ -n "$started" ]; then wait "$server"; else
-  while kill -0 "$server"; do sleep 0.3; done
+  while kill -0 "$server" && { [ ! -d /proc/self ] || [ -e "/proc/$server/cwd" ]; }; do
+    sleep 0.2
+  done
 fi
 kill -KILL "$releaser"
-rm -f "$holders"
 rmdir "$sockets"
+rm -f "$holders"
 `
 
 export interface Guard {

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, lstatSync, mkdirSync, realpathSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, realpathSync, renameSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Clock } from '../clock.ts'
@@ -40,10 +40,7 @@ export function prepareHome(dataDir: string, account: Account): Home {
 
 /** Makes a directory of the account's, closed to others; one that is there must be just that. */
 export function ownDir(dir: string, account: Account): void {
-  if (!existsSync(dir)) {
-    mkdirSync(dir, { mode: 0o700 })
-    giveTo(account, dir)
-  }
+  if (!existsSync(dir)) makeOwnDir(dir, account)
   const { uid, mode } = lstatSync(dir)
   if (uid === account.uid && (mode & 0o077) === 0) return
   throw new EmbeddedError(
@@ -51,6 +48,19 @@ export function ownDir(dir: string, account: Account): void {
     `${dir} must be a directory of user ${account.uid} that nobody else may open (mode 0700), it ` +
       `belongs to user ${uid}. Run tithe as the user it was first run as, or change its owner`,
   )
+}
+
+/** Moved to its place when it is ours in full: another process may look at the same moment. */
+function makeOwnDir(dir: string, account: Account): void {
+  const fresh = `${dir}.new-${freshName()}`
+  mkdirSync(fresh, { mode: 0o700 })
+  giveTo(account, fresh)
+  try {
+    renameSync(fresh, dir)
+  } catch (error) {
+    rmdirSync(fresh)
+    if (!existsSync(dir)) throw error
+  }
 }
 
 /**
@@ -96,7 +106,8 @@ const SQLITE_BUSY = 5
 
 function tryLock(lock: DatabaseSync): boolean {
   try {
-    lock.exec('begin exclusive')
+    // In memory, because a full disk must not keep us from looking at what runs there.
+    lock.exec('pragma journal_mode = memory; begin exclusive')
     return true
   } catch (error) {
     if (error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY) return false

@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
 import { EMBEDDED_START_MS, EMBEDDED_STOP_MS, EMBEDDED_WATCH_MS } from '../limits.ts'
 import type { Log } from '../log.ts'
-import type { DatabaseTarget } from './database.ts'
+import { type DatabaseTarget, isConnectionLoss } from './database.ts'
 import { type Account, serverAccount } from './embedded-account.ts'
 import { type BinariesKind, defaultCacheDir, findBinaries } from './embedded-binaries.ts'
 import { type ClusterState, clusterState, initCluster, majorOf } from './embedded-cluster.ts'
 import { EmbeddedError } from './embedded-error.ts'
-import { hold, isGuarded, isHeldByOthers, letGo, spawnGuard } from './embedded-guard.ts'
+import { type Guard, hold, isGuarded, isHeldByOthers, letGo, spawnGuard } from './embedded-guard.ts'
 import { type Home, prepareHome, withHomeLock } from './embedded-home.ts'
 import { ensureDatabase, runServer, targetOf } from './embedded-server.ts'
 import { isAlive } from './process.ts'
@@ -77,8 +77,8 @@ interface Running {
   version: string
   /** The server's process. */
   server: number
-  /** Ends our first hold, the one that only the process has that set the guard. */
-  release: () => void
+  /** The guard where we set it; its standard input is then a hold of ours as well. */
+  guard: Guard | undefined
   /** Descriptors of the guards' pipes. */
   held: number[]
 }
@@ -110,16 +110,18 @@ async function start({ home, account, options }: Place): Promise<Running> {
     dataDir: home.dir,
   })
   if (major === undefined) await initCluster(home, { account, binaries, durable })
-  const { server, release } = await runServer(home, {
+  const guard = await runServer(home, {
     account,
     binaries,
     durable,
     clock: options.clock,
   })
   const held = hold(home)
-  await ensureDatabase(home, log)
-  log.info({ dir: home.dir, version: binaries.version, pid: server }, 'embedded database started')
-  return { kind: binaries.kind, version: binaries.version, server, release, held }
+  await enter(home, { log, held, guard })
+  const { kind, version } = binaries
+  const { server } = guard
+  log.info({ dir: home.dir, version, pid: server }, 'embedded database started')
+  return { kind, version, server, guard, held }
 }
 
 /** Undefined when it is on its way out. */
@@ -128,20 +130,33 @@ async function joinServer(
   server: number,
 ): Promise<Running | undefined> {
   let held = hold(home)
-  let release = () => {}
+  let guard: Guard | undefined
   if (held.length === 0) {
-    const guard = await spawnGuard(home, { account, server })
-    release = guard.release
+    guard = await spawnGuard(home, { account, server })
     held = hold(home)
   }
-  const version = await ensureDatabase(home, options.log).catch(() => undefined)
-  if (version === undefined) {
-    letGo(held)
-    release()
-    return undefined
+  try {
+    const version = await enter(home, { log: options.log, held, guard })
+    options.log.info({ dir: home.dir, version, pid: server }, 'joined the embedded database')
+    return { kind: kindOf(home), version, server, guard, held }
+  } catch (error) {
+    if (isConnectionLoss(error)) return undefined
+    throw error
   }
-  options.log.info({ dir: home.dir, version, pid: server }, 'joined the running embedded database')
-  return { kind: kindOf(home), version, server, release, held }
+}
+
+/** The first look inside; a server that does not stand it is let go. Answers its version. */
+async function enter(
+  home: Home,
+  { log, held, guard }: { log: Log; held: readonly number[]; guard: Guard | undefined },
+): Promise<string> {
+  try {
+    return await ensureDatabase(home, log)
+  } catch (error) {
+    letGo(held)
+    guard?.release()
+    throw error
+  }
 }
 
 interface Keeper {
@@ -161,13 +176,14 @@ function keepRunning(place: Place, first: Running): Keeper {
     let failures = 0
     while (!stopping.signal.aborted) {
       await clock.sleep(EMBEDDED_WATCH_MS * 2 ** Math.min(failures, 5), stopping.signal)
-      if (stopping.signal.aborted || isWell()) continue
-      log.warn({ pid: running.server }, 'the embedded database or its guard is gone')
+      if (stopping.signal.aborted) return
       try {
+        if (isWell()) continue
+        log.warn({ pid: running.server }, 'the embedded database or its guard is gone')
         const before = running
         running = await withHomeLock(place.home, clock, () => startOrJoin(place))
         letGo(before.held)
-        before.release()
+        before.guard?.release()
         failures = 0
       } catch (error) {
         failures += 1
@@ -187,13 +203,13 @@ function keepRunning(place: Place, first: Running): Keeper {
   }
 }
 
-async function leave({ home, options }: Place, { server, held, release }: Running): Promise<void> {
+async function leave({ home, options }: Place, { server, held, guard }: Running): Promise<void> {
   const { clock, log } = options
   letGo(held)
-  release()
+  guard?.release()
   if (isHeldByOthers(home)) return log.info({ pid: server }, 'left the embedded database to others')
   const until = clock.now() + EMBEDDED_STOP_MS
-  while (isAlive(server) || isGuarded(home)) {
+  while (isAlive(server) || isGuarded(home) || guard?.hasEnded() === false) {
     if (clock.now() > until)
       return log.warn({ pid: server }, 'the embedded database is slow to stop')
     await clock.sleep(10)

@@ -1,5 +1,4 @@
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { systemClock } from '../../src/clock.ts'
@@ -7,7 +6,7 @@ import { silentLog } from '../../src/log.ts'
 import { type DatabaseTarget, openDatabase } from '../../src/store/database.ts'
 import { startEmbedded } from '../../src/store/embedded.ts'
 import { migrate } from '../../src/store/migrate.ts'
-import { isAlive } from '../../src/store/process.ts'
+import { memoryDir } from './memory-dir.ts'
 
 /** What every test worker knows of the server that this run uses. */
 export interface TestServer {
@@ -55,13 +54,9 @@ const open = (target: DatabaseTarget, applicationName: string) =>
   openDatabase({ ...target, max: 1, applicationName, log: silentLog })
 
 async function startServer() {
-  const parent = memoryDir()
-  removeAbandoned(parent)
-  // Open to be passed, so that a server that is not root's can have its socket here.
-  const dir = mkdtempSync(join(parent, `tithe-test-${process.pid}-`))
-  chmodSync(dir, 0o711)
+  const home = memoryDir()
   const embedded = await startEmbedded({
-    dataDir: dir,
+    dataDir: home.dir,
     log: silentLog,
     clock: systemClock,
     durable: false,
@@ -69,26 +64,10 @@ async function startServer() {
   })
   return {
     target: embedded.connection,
-    from: `${embedded.kind}, in ${dir}`,
+    from: `${embedded.kind}, in ${home.dir}`,
     async stop() {
       await embedded.stop()
-      rmSync(dir, { recursive: true, force: true })
+      home[Symbol.dispose]()
     },
-  }
-}
-
-/** Where files are memory, if there is room: a test's database needs no disk. */
-function memoryDir(): string {
-  const shared = '/dev/shm'
-  if (!existsSync(shared)) return tmpdir()
-  const { bavail, bsize } = statfsSync(shared)
-  return bavail * bsize > 512 * 1024 * 1024 ? shared : tmpdir()
-}
-
-/** Runs that were killed could not remove their directory; their server stopped with them. */
-function removeAbandoned(parent: string): void {
-  for (const name of readdirSync(parent)) {
-    const pid = Number(/^tithe-test-(\d+)-/.exec(name)?.[1])
-    if (pid > 0 && !isAlive(pid)) rmSync(join(parent, name), { recursive: true, force: true })
   }
 }
