@@ -67,6 +67,12 @@ export interface Config {
   sandbox: { relayPort: number; lnbitsPort: number }
 }
 
+/**
+ * Where a test wants this process to die: `TITHE_FAILPOINT=name` or `name#count`. No setting, because
+ * nobody who runs tithe has a use for it.
+ */
+export const killPointOf = (env: Environment): string | undefined => env.TITHE_FAILPOINT
+
 export interface ConfigProblem {
   setting: string
   /** What is wrong and what to do, without any secret. */

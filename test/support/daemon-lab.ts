@@ -1,0 +1,194 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { systemClock } from '../../src/clock.ts'
+import { silentLog } from '../../src/log.ts'
+import { generateSecretKey } from '../../src/nostr/identity.ts'
+import { createCustomer, type Customer, type Letter } from '../../src/sandbox/customer.ts'
+import { type PlayLnbits, startPlayLnbits } from '../../src/sandbox/lnbits.ts'
+import { type SandboxRelay, startRelay } from '../../src/sandbox/relay.ts'
+import { freshDatabase, type TestDatabase } from './database.ts'
+
+const MAIN = join(import.meta.dirname, '../../src/main.ts')
+
+/** A daemon in a process of its own, with the world around it outside of that process. */
+export interface DaemonLab extends AsyncDisposable {
+  relay: SandboxRelay
+  lnbits: PlayLnbits
+  db: TestDatabase
+  /** Starts one more daemon on the same key, database, relay and LNbits; resolves when it is up. */
+  start(environment?: Record<string, string>): Promise<DaemonProcess>
+  customer(secret?: Uint8Array): Promise<LabCustomer>
+}
+
+export interface DaemonProcess {
+  readonly pubkey: string
+  readonly pid: number
+  /** What it wrote to stderr. */
+  log(): string
+  kill(signal: NodeJS.Signals): Promise<void>
+  /** Resolves when the process is gone. */
+  readonly gone: Promise<void>
+}
+
+/** A program that talks to the bot: JSON in, JSON out. */
+export interface LabCustomer {
+  readonly pubkey: string
+  /** Sends a request and answers the id its replies will carry. */
+  ask(request: Record<string, unknown>): Promise<string>
+  /** The next reply to `id`, parsed; fails after `ms`. */
+  reply(id: string, ms?: number): Promise<Record<string, unknown>>
+  /** Every reply so far to `id`, once nothing more has come for `quietMs`. */
+  replies(id: string, quietMs: number): Promise<Record<string, unknown>[]>
+  pay(bolt11: unknown): Promise<void>
+}
+
+const START_MS = 60_000
+const REPLY_MS = 30_000
+
+export async function daemonLab(): Promise<DaemonLab> {
+  const [db, relay] = await Promise.all([freshDatabase(), startRelay()])
+  const lnbits = await startPlayLnbits({ seedWallets: [{ name: 'payer', balanceSats: 1_000_000 }] })
+  const dir = mkdtempSync(join(tmpdir(), 'tithe-lab-'))
+  const secretKey = Buffer.from(generateSecretKey()).toString('hex')
+  const running: ChildProcess[] = []
+  const customers: Customer[] = []
+  let bot = ''
+
+  async function start(environment: Record<string, string> = {}): Promise<DaemonProcess> {
+    const child = spawn(process.execPath, [MAIN, 'start', '--json'], {
+      cwd: dir,
+      env: {
+        PATH: process.env.PATH,
+        NOSTR_SECRET_KEY: secretKey,
+        RELAYS: relay.url,
+        LNBITS_URL: lnbits.url,
+        LNBITS_INVOICE_KEY: lnbits.bot.invoiceKey,
+        LNBITS_ADMIN_KEY: lnbits.bot.adminKey,
+        DATABASE_URL: db.url,
+        DATA_DIR: dir,
+        BACKEND: 'echo',
+        MODELS: '[{"name":"echo","satsPerRequest":21}]',
+        HTTP_PORT: '0',
+        LOG_LEVEL: 'warn',
+        PAYMENT_POLL_SECONDS: '1',
+        WORK_LEASE_SECONDS: '2',
+        DELIVERY_LEASE_SECONDS: '2',
+        STOP_GRACE_SECONDS: '2',
+        ...environment,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    running.push(child)
+    const daemon = await firstLine(child)
+    bot = daemon.pubkey
+    return daemon
+  }
+
+  async function customer(secret: Uint8Array = generateSecretKey()): Promise<LabCustomer> {
+    if (bot === '') throw new Error('start a daemon first: its key is not known yet')
+    const common = { bot, relays: [relay.url], clock: systemClock, log: silentLog }
+    const one = await createCustomer({ ...common, secret })
+    customers.push(one)
+    if (!(await one.begin(REPLY_MS))) throw new Error('the relay could not be reached')
+    return labCustomer(one, lnbits)
+  }
+
+  return {
+    relay,
+    lnbits,
+    db,
+    start,
+    customer,
+    async [Symbol.asyncDispose]() {
+      await Promise.all(customers.map((one) => one.stop()))
+      const alive = running.filter((child) => child.exitCode === null && child.signalCode === null)
+      await Promise.all(
+        alive.map((child) => {
+          const gone = once(child, 'exit')
+          child.kill('SIGKILL')
+          return gone
+        }),
+      )
+      await Promise.all([relay.stop(), lnbits.stop()])
+      await db[Symbol.asyncDispose]()
+      rmSync(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+async function firstLine(child: ChildProcess): Promise<DaemonProcess> {
+  const { stdout, stderr } = child
+  if (!stdout || !stderr) throw new Error('the child has no pipes')
+  let log = ''
+  stderr.on('data', (chunk) => {
+    log += chunk
+  })
+  const gone = once(child, 'exit').then(() => undefined)
+  const lines = createInterface({ input: stdout })
+  const first = once(lines, 'line', { signal: AbortSignal.timeout(START_MS) })
+  const [line] = await Promise.race([
+    first,
+    gone.then((): never => {
+      throw new Error(`the daemon ended before it was up:\n${log}`)
+    }),
+  ])
+  const { pubkey } = JSON.parse(line)
+  return {
+    pubkey,
+    pid: child.pid ?? 0,
+    log: () => log,
+    gone,
+    async kill(signal) {
+      child.kill(signal)
+      await gone
+    },
+  }
+}
+
+let nextId = 0
+
+function labCustomer(customer: Customer, lnbits: PlayLnbits): LabCustomer {
+  const abouts = new Map<string, string>()
+  const never = new AbortController().signal
+
+  async function hear(id: string, ms: number): Promise<Letter | undefined> {
+    return customer.hear(abouts.get(id) ?? '', ms, never)
+  }
+
+  return {
+    pubkey: customer.pubkey,
+    async ask(request) {
+      nextId += 1
+      const id = `lab-${nextId}`
+      const about = await customer.say(JSON.stringify({ id, ...request }))
+      if (about === undefined) throw new Error('no relay took the message')
+      abouts.set(id, about)
+      return id
+    },
+    async reply(id, ms = REPLY_MS) {
+      const letter = await hear(id, ms)
+      if (!letter) throw new Error(`no reply to ${id} within ${ms} ms`)
+      return JSON.parse(letter.text)
+    },
+    async replies(id, quietMs) {
+      const heard: Record<string, unknown>[] = []
+      for (let letter = await hear(id, quietMs); letter; letter = await hear(id, quietMs)) {
+        heard.push(JSON.parse(letter.text))
+      }
+      return heard
+    },
+    async pay(bolt11) {
+      const payer = lnbits.wallet('payer')
+      const response = await fetch(`${lnbits.url}/api/v1/payments`, {
+        method: 'POST',
+        headers: { 'x-api-key': payer?.adminKey ?? '', 'content-type': 'application/json' },
+        body: JSON.stringify({ out: true, bolt11 }),
+      })
+      if (response.status !== 201) throw new Error(`the payer got ${response.status}`)
+    },
+  }
+}
