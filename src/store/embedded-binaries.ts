@@ -96,29 +96,44 @@ const UNUSED = /\.a$|\/(pgxs|pkgconfig|include|man|doc|pl(perl|python3|tcl)[^/]*
 
 async function copyPackage(native: string, home: string): Promise<void> {
   const cache = dirname(home)
-  await mkdir(cache, { recursive: true, mode: 0o755 })
+  if (!existsSync(cache)) {
+    await mkdir(cache, { recursive: true })
+    await chmod(cache, 0o755)
+  }
   await removeAbandonedCopies(cache)
   const copy = join(cache, `.copying-${process.pid}-${freshName()}`)
-  await cp(native, copy, {
-    recursive: true,
-    mode: constants.COPYFILE_FICLONE,
-    filter: async (path) => !UNUSED.test(path) && !(await lstat(path)).isSymbolicLink(),
-  })
+  try {
+    await cp(native, copy, {
+      recursive: true,
+      mode: constants.COPYFILE_FICLONE,
+      filter: async (path) => !UNUSED.test(path) && !(await lstat(path)).isSymbolicLink(),
+    })
+    await openToAll(copy)
+    await makeLinks(native, copy)
+    await rename(copy, home)
+  } catch (error) {
+    await rm(copy, { recursive: true, force: true })
+    // Else another process was first.
+    if (!existsSync(home)) throw error
+  }
+}
+
+/** A careful umask, when the package was installed or now, would leave it to us alone. */
+async function openToAll(copy: string): Promise<void> {
+  await chmod(copy, 0o755)
+  for (const entry of await readdir(copy, { recursive: true, withFileTypes: true })) {
+    const isProgram = entry.isDirectory() || entry.parentPath.endsWith('/bin')
+    await chmod(join(entry.parentPath, entry.name), isProgram ? 0o755 : 0o644)
+  }
+}
+
+async function makeLinks(native: string, copy: string): Promise<void> {
   const links: { source: string; target: string }[] = JSON.parse(
     await readFile(join(native, 'pg-symlinks.json'), 'utf8'),
   )
   for (const { source, target } of links) {
     const [file, link] = [source, target].map((path) => join(copy, relative('native', path)))
-    if (!file || !link || !existsSync(file)) continue
-    await symlink(relative(dirname(link), file), link)
-  }
-  for (const name of await readdir(join(copy, 'bin'))) await chmod(join(copy, 'bin', name), 0o755)
-  try {
-    await rename(copy, home)
-  } catch (error) {
-    await rm(copy, { recursive: true, force: true })
-    // Another process was first.
-    if (!existsSync(home)) throw error
+    if (file && link && existsSync(file)) await symlink(relative(dirname(link), file), link)
   }
 }
 

@@ -10,7 +10,7 @@ import { serverAccount } from '../../src/store/embedded-account.ts'
 import { findBinaries } from '../../src/store/embedded-binaries.ts'
 import { fromOutput } from '../../src/store/embedded-error.ts'
 import { embeddedProcess } from '../support/embedded-process.ts'
-import { memoryDir } from '../support/memory-dir.ts'
+import { memoryDir, preferPath } from '../support/memory-dir.ts'
 
 /** Somebody who is not root, whoever runs the tests. */
 const somebody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
@@ -18,7 +18,7 @@ const somebody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
 const open = (dataDir: string, clock = systemClock) =>
   startEmbedded({
     ...{ dataDir, log: silentLog, clock, durable: false },
-    preferPath: process.env.TEST_POSTGRES === 'path',
+    preferPath,
   })
 
 test('an ordinary user runs the database as itself', async () => {
@@ -51,7 +51,7 @@ test('data of another user is refused', async () => {
 })
 
 // As root's own home is closed to the user that the server runs as.
-test('a data directory in a closed or very deep place works', async () => {
+test('a data directory may be in a closed or very deep place', async () => {
   using data = memoryDir()
   chmodSync(data.dir, 0o700)
   const deep = join(data.dir, 'deep'.repeat(30))

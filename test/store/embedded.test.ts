@@ -8,7 +8,7 @@ import { openDatabase, type Sql } from '../../src/store/database.ts'
 import { type EmbeddedDatabase, startEmbedded } from '../../src/store/embedded.ts'
 import { isAlive, serverProcessesIn } from '../../src/store/process.ts'
 import { embeddedProcess } from '../support/embedded-process.ts'
-import { memoryDir, type TestDir } from '../support/memory-dir.ts'
+import { memoryDir, preferPath, type TestDir } from '../support/memory-dir.ts'
 import { until } from '../support/until.ts'
 
 /** Made once; copies of it save each test its initdb. */
@@ -51,7 +51,7 @@ const serverIn = (dir: string, pid: number) =>
 const inProcess = (dir: string, more: { durable?: boolean } = {}): Promise<EmbeddedDatabase> =>
   startEmbedded({
     ...{ dataDir: dir, log: silentLog, clock: systemClock, durable: false },
-    ...{ preferPath: process.env.TEST_POSTGRES === 'path', ...more },
+    ...{ preferPath, ...more },
   })
 
 async function using<T>(database: EmbeddedDatabase, body: (sql: Sql) => Promise<T>): Promise<T> {
@@ -122,7 +122,7 @@ test('a server whose process is killed is gone within a second', async () => {
   await nothingRuns(data.dir)
 })
 
-test('after a kill of everything at once the next start works', async () => {
+test('after a kill of everything at once the next start finds a way', async () => {
   using data = dataDir()
   for (let round = 0; round < 2; round += 1) {
     await embeddedProcess(data.dir)

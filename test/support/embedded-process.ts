@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { EmbeddedOptions } from '../../src/store/embedded.ts'
 import { isAlive } from '../../src/store/process.ts'
+import { preferPath } from './memory-dir.ts'
 
 export interface EmbeddedProcess extends AsyncDisposable {
   /** What it said first. */
@@ -31,7 +32,7 @@ export async function embeddedProcess(
     [
       join(import.meta.dirname, 'embedded-child.ts'),
       dataDir,
-      JSON.stringify({ ...usual(), ...wish }),
+      JSON.stringify({ ...usual, ...wish }),
     ],
     { ...as, cwd: '/', stdio: ['pipe', 'pipe', 'inherit'] },
   )
@@ -57,7 +58,4 @@ export async function embeddedProcess(
   }
 }
 
-const usual = (): EmbeddedWish => ({
-  durable: false,
-  preferPath: process.env.TEST_POSTGRES === 'path',
-})
+const usual: EmbeddedWish = { durable: false, preferPath }

@@ -6,7 +6,7 @@ import { silentLog } from '../../src/log.ts'
 import { type DatabaseTarget, openDatabase } from '../../src/store/database.ts'
 import { startEmbedded } from '../../src/store/embedded.ts'
 import { migrate } from '../../src/store/migrate.ts'
-import { memoryDir } from './memory-dir.ts'
+import { memoryDir, preferPath } from './memory-dir.ts'
 
 /** What every test worker knows of the server that this run uses. */
 export interface TestServer {
@@ -60,7 +60,7 @@ async function startServer() {
     log: silentLog,
     clock: systemClock,
     durable: false,
-    preferPath: process.env.TEST_POSTGRES === 'path',
+    preferPath,
   })
   return {
     target: embedded.connection,

@@ -3,6 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isAlive } from '../../src/store/process.ts'
 
+/** TEST_POSTGRES=path runs the tests on the system's server in place of the packaged one. */
+export const preferPath = process.env.TEST_POSTGRES === 'path'
+
 export interface TestDir extends Disposable {
   dir: string
 }
