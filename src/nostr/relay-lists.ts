@@ -1,0 +1,143 @@
+import { type Clock, unixSeconds } from '../clock.ts'
+import { FUTURE_SECONDS } from '../limits.ts'
+import type { Log } from '../log.ts'
+import { isHex32 } from './event.ts'
+import type { Relay } from './relay.ts'
+import { createEntries, type Entry, keepNewest } from './relay-list-entries.ts'
+import { type Fetched, fetchLists, LIST_KINDS } from './relay-lists-fetch.ts'
+import type { NostrEvent } from './types.ts'
+
+/** Where a key reads: its NIP-17 list (kind 10050), its NIP-65 read relays (kind 10002), and whether it is a bot. */
+export interface RelayLists {
+  dm: RelayList
+  read: RelayList
+  /** `bot: true` in its profile (NIP-24); undefined when no profile is known. */
+  profileIsBot?: boolean
+}
+
+export interface RelayList {
+  /** `failed` is not `absent`: the relays that would know did not answer. */
+  state: 'found' | 'absent' | 'failed'
+  /** Sanitised, in the list's order, at most `CUSTOMER_RELAYS`. May be empty when found. */
+  urls: string[]
+}
+
+export interface RelayListsOptions {
+  /** The relays that are asked. */
+  fetchFrom(): readonly Relay[]
+  /** Connects to a write relay of the key itself when the others know no kind 10050 of it. */
+  connect?(url: string): Relay
+  clock: Clock
+  log?: Log
+  verify(event: NostrEvent): boolean
+  /** Relays of the operator, which strangers' lists may name although they are private. */
+  trusted: readonly string[]
+  timeoutMs?: number
+}
+
+export interface RelayListLookup {
+  /** Never rejects. Look-ups of one key share one query, those that come together share one REQ. */
+  lookup(pubkey: string): Promise<RelayLists>
+  /** Takes an event of kind 0, 10002 or 10050 that came by; others, old and forged ones are ignored. */
+  prime(event: NostrEvent): void
+}
+
+const TIMEOUT_MS = 4_000
+/** How long look-ups wait for others to share their REQ. */
+const GATHER_MS = 2
+/** Keys in one REQ: three events each stay below the smallest cap of relays in use, 100. */
+const AUTHORS_MAX = 30
+/** How long an answer is used. Absence is looked at again soon: a list may have just been published. */
+const AGE_MS = { found: 3_600_000, absent: 60_000, failed: 5_000 }
+/** Keys whose own write relays are asked at once: each costs up to two connections. */
+const OUTBOX_KEYS = 8
+
+export function createRelayLists(options: RelayListsOptions): RelayListLookup {
+  const { clock, log, trusted, connect, fetchFrom, timeoutMs = TIMEOUT_MS } = options
+  const entries = createEntries<RelayLists>()
+  let gathering: { authors: string[]; fetched: Promise<Fetched> } | undefined
+  let outboxKeys = 0
+
+  /** Everyone who comes within `GATHER_MS` is asked for together. */
+  function gather(pubkey: string): Promise<Fetched> {
+    if (gathering === undefined || gathering.authors.length >= AUTHORS_MAX) {
+      const authors: string[] = []
+      const send = () => {
+        if (gathering === mine) gathering = undefined
+        return fetchLists({ relays: fetchFrom(), authors, clock, timeoutMs })
+      }
+      const mine = { authors, fetched: clock.sleep(GATHER_MS).then(send) }
+      gathering = mine
+    }
+    gathering.authors.push(pubkey)
+    return gathering.fetched
+  }
+
+  async function ask(pubkey: string, entry: Entry<RelayLists>): Promise<RelayLists> {
+    const { events, conclusive } = await gather(pubkey)
+    keep(entry, pubkey, events)
+    if (conclusive && !entry.versions.has(LIST_KINDS.dm)) await askOutbox(pubkey, entry)
+    entry.otherwise = conclusive ? 'absent' : 'failed'
+    if (!conclusive) log?.debug({ customer: pubkey.slice(0, 8) }, 'relay lists were not found out')
+    const isFound = conclusive && entry.versions.has(LIST_KINDS.dm)
+    entry.expiresAt = clock.now() + AGE_MS[isFound ? 'found' : entry.otherwise]
+    entry.asking = undefined
+    return listsOf(entry)
+  }
+
+  /** A key's own write relays are where its lists are surest to be (NIP-65). */
+  async function askOutbox(pubkey: string, entry: Entry<RelayLists>): Promise<void> {
+    if (connect === undefined || outboxKeys >= OUTBOX_KEYS) return
+    const asked = new Set(fetchFrom().map((relay) => relay.url))
+    const urls = entry.versions.get(LIST_KINDS.nip65)?.writeUrls ?? []
+    const relays = urls.filter((url) => !asked.has(url)).map(connect)
+    if (relays.length === 0) return
+    outboxKeys += 1
+    const { events } = await fetchLists({ relays, authors: [pubkey], clock, timeoutMs })
+    keep(entry, pubkey, events)
+    await Promise.all(relays.map((relay) => relay.stop()))
+    outboxKeys -= 1
+  }
+
+  function keep(entry: Entry<RelayLists>, pubkey: string, events: NostrEvent[]): void {
+    const last = unixSeconds(clock) + FUTURE_SECONDS
+    for (const event of events) {
+      if (event.pubkey === pubkey && event.created_at <= last) keepNewest(entry, event, trusted)
+    }
+  }
+
+  return {
+    lookup(pubkey) {
+      if (!isHex32(pubkey)) return Promise.resolve(NOTHING)
+      const entry = entries.of(pubkey)
+      if (entry.expiresAt > clock.now()) return Promise.resolve(listsOf(entry))
+      entry.asking ??= ask(pubkey, entry)
+      return entry.asking
+    },
+    prime(event) {
+      const kinds: number[] = Object.values(LIST_KINDS)
+      if (!kinds.includes(event.kind) || !options.verify(event)) return
+      const entry = entries.of(event.pubkey)
+      keep(entry, event.pubkey, [event])
+      if (event.kind !== LIST_KINDS.dm) return
+      entry.expiresAt = Math.max(entry.expiresAt, clock.now() + AGE_MS.found)
+    },
+  }
+}
+
+/** The answer for what is no key. */
+const NOTHING: RelayLists = {
+  dm: { state: 'failed', urls: [] },
+  read: { state: 'failed', urls: [] },
+}
+
+function listsOf({ versions, otherwise }: Entry<RelayLists>): RelayLists {
+  const list = (kind: number): RelayList => {
+    const version = versions.get(kind)
+    if (version === undefined) return { state: otherwise, urls: [] }
+    return { state: 'found', urls: [...version.readUrls] }
+  }
+  const lists = { dm: list(LIST_KINDS.dm), read: list(LIST_KINDS.nip65) }
+  const profile = versions.get(LIST_KINDS.profile)
+  return profile === undefined ? lists : { ...lists, profileIsBot: profile.isBot }
+}
