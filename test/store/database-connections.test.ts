@@ -9,6 +9,7 @@ import {
   openDatabase,
   type Sql,
 } from '../../src/store/database.ts'
+import { driverTarget } from '../../src/store/database-target.ts'
 import { freshDatabase, type TestDatabase } from '../support/database.ts'
 import { seeded } from '../support/seeded.ts'
 import { tcpGate } from '../support/tcp-gate.ts'
@@ -91,17 +92,17 @@ test('statements that wait for a lost connection are not executed on another', a
 
 test('a server that goes silent counts as lost', async () => {
   await using db = await freshDatabase()
-  const { socketDir, port = 5432, url, username, database } = db.connection
+  // The tests' server may be behind a socket or an URL.
+  const { options, url } = driverTarget(db.connection)
   const behind = new URL(url ?? 'postgres://localhost')
   await using gate = await tcpGate(
-    socketDir === undefined
-      ? { host: behind.hostname, port: Number(behind.port || 5432) }
-      : { path: `${socketDir}/.s.PGSQL.${port}` },
+    options.path
+      ? { path: options.path }
+      : { host: behind.hostname, port: Number(behind.port || 5432) },
   )
   const through = {
-    ...{ host: '127.0.0.1', port: gate.port, max: 1, database: database ?? db.name },
-    username: username ?? behind.username,
-    password: behind.password,
+    ...{ username: behind.username, password: behind.password, ...options, path: undefined },
+    ...{ host: '127.0.0.1', port: gate.port, max: 1, database: db.name },
   }
   const words = postgres(through)
   const connection = openConnection({

@@ -21,9 +21,13 @@ export async function freshDatabase({
   max?: number
   template?: string
 } = {}): Promise<TestDatabase> {
-  const { target, template } = { ...inject('postgres'), ...wish }
+  const { target, template, strategy } = { ...inject('postgres'), ...wish }
   const name = `tithe_${randomBytes(6).toString('hex')}`
-  await once(target, (sql) => sql`create database ${sql(name)} template ${sql(template)}`)
+  await once(
+    target,
+    (sql) => sql`
+      create database ${sql(name)} template ${sql(template)} strategy ${sql(strategy)}`,
+  )
   const connection = { ...target, database: name }
   const sql = openDatabase({ ...connection, max, applicationName: 'tithe test', log: silentLog })
   return {
