@@ -8,8 +8,9 @@ import { text } from 'node:stream/consumers'
 import { type Account, as, bareEnvironment, giveTo } from './embedded-account.ts'
 import type { Binaries } from './embedded-binaries.ts'
 import { EmbeddedError, fromOutput } from './embedded-error.ts'
+import { isGuarded } from './embedded-guard.ts'
 import { freshName, type Home, PORT, socketPath } from './embedded-home.ts'
-import { serverProcessesIn } from './process.ts'
+import { isServer, serverProcessesIn } from './process.ts'
 
 export const USERNAME = 'tithe'
 
@@ -109,20 +110,24 @@ export async function answers(dir: string): Promise<boolean> {
 export type ClusterState =
   | { is: 'down' }
   | { is: 'running'; postmaster: Postmaster }
-  /** Something works in the data directory and does not answer: it starts, stops, or is stuck. */
+  /** Something holds the data and does not answer: it starts, stops, or is stuck. */
   | { is: 'held'; by: number[] }
 
 /**
  * Looks whether a server runs on the data. Its lock file alone proves nothing: after a kill of
- * everything its process may be unreaped, or another process may have got its number.
+ * everything its process may be unreaped, or another process may have got its number. Down is one
+ * that does not answer, has no guard and no process; the guard counts because its pipe is seen from
+ * another container as well, where processes are not.
  */
 export async function clusterState(home: Home): Promise<ClusterState> {
   const postmaster = readPostmaster(home)
   if (postmaster && (await answers(postmaster.socketDir))) {
     return { is: 'running', postmaster }
   }
-  const by = serverProcessesIn(home.cluster)
-  if (by && by.length > 0) return { is: 'held', by }
+  const by =
+    serverProcessesIn(home.cluster) ??
+    (postmaster && isServer(postmaster.pid) ? [postmaster.pid] : [])
+  if (by.length > 0 || isGuarded(home)) return { is: 'held', by }
   return { is: 'down' }
 }
 

@@ -224,7 +224,8 @@ function kindOf({ cluster }: Home): BinariesKind {
 }
 
 function inUse(home: Home, state: ClusterState): EmbeddedError {
-  const who = state.is === 'held' ? `process ${state.by.join(', ')}` : 'a server that is stopping'
+  const by = state.is === 'held' ? state.by : []
+  const who = by.length > 0 ? `process ${by.join(', ')}` : 'a server'
   return new EmbeddedError(
     'in_use',
     `${home.cluster} is in use by ${who}, which does not answer on its socket: end it, then start again`,

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
 /** Whether a process lives. One that ended and was not reaped (its parent is gone) does not. */
@@ -44,4 +45,10 @@ export function serverProcessesIn(dir: string): number[] | undefined {
       return false
     }
   })
+}
+
+/** Whether a process of this number has the name of a PostgreSQL server; for systems without /proc. */
+export function isServer(pid: number): boolean {
+  const asked = spawnSync('ps', ['-o', 'comm=', '-p', String(pid)], { encoding: 'utf8' })
+  return /post(gres|master)/.test(asked.stdout ?? '')
 }
