@@ -2,7 +2,7 @@ import type { ReasonCode } from '../doors/protocol.ts'
 import { refusal } from '../doors/replies.ts'
 import { failpoint } from '../failpoint.ts'
 import { ACCEPT_BATCH, OPEN_JOBS_PER_CUSTOMER } from '../limits.ts'
-import { boundPromise, type Decision, decide } from '../money/decide.ts'
+import { boundPromise, type Decision } from '../money/decide.ts'
 import type { MoneyRules } from '../money/rules.ts'
 import {
   type CustomerFacts,
@@ -13,14 +13,20 @@ import {
 import { inTransaction, isConnectionLoss, type Sql, type Tx } from '../store/database.ts'
 import { takeIn } from '../store/inbox.ts'
 import type { Lease } from '../store/lease.ts'
-import { findTwins, insertJobs, type Job, type NewJob, takeJobIds } from '../store/jobs.ts'
+import { findTwins, insertJobs, type NewJob, takeJobIds } from '../store/jobs.ts'
 import { customerAccount, jobAccount, lockPool, post, type Transfer } from '../store/ledger.ts'
 import { type NewReply, type OutboxRow, putReplies } from '../store/outbox.ts'
 import { countPoolDay, type PoolFacts, readPool } from '../store/pool.ts'
 import { type Batcher, createBatcher } from './batcher.ts'
-
+import {
+  createFreeTier,
+  factsOf,
+  type FreeTierService,
+  type GateFacts,
+  reserve,
+} from './free-tier.ts'
 import type { PricedRequest } from './request.ts'
-import { standingOf } from './standing.ts'
+import { workingReply } from './working-reply.ts'
 
 /** What became of a priced request. */
 export type Accepted =
@@ -48,9 +54,11 @@ export interface AcceptOptions {
  * decisions of all replicas stand in one line.
  */
 export function createAccept(options: AcceptOptions): Batcher<PricedRequest, Accepted> {
+  const freeTier = createFreeTier(options.rules)
   return createBatcher({
     batchMax: ACCEPT_BATCH,
-    write: (requests) => inTransaction(options.sql, (tx) => acceptAll(tx, requests, options)),
+    write: (requests) =>
+      inTransaction(options.sql, (tx) => acceptAll(tx, requests, { ...options, freeTier })),
     isOutage: isConnectionLoss,
   })
 }
@@ -58,7 +66,7 @@ export function createAccept(options: AcceptOptions): Batcher<PricedRequest, Acc
 async function acceptAll(
   tx: Tx,
   requests: readonly PricedRequest[],
-  options: AcceptOptions,
+  options: AcceptOptions & { freeTier: FreeTierService },
 ): Promise<Accepted[]> {
   const [balanceSats, pool, fresh, twins, customers, ids] = await Promise.all([
     lockPool(tx),
@@ -80,7 +88,7 @@ async function acceptAll(
     if (!fresh.delete(request.message.rumorId)) return { outcome: 'replayed' }
     const twin = twins[place] ?? twinInBatch(books, request)
     if (twin !== undefined) return { outcome: 'twin', jobId: twin }
-    return decideOne(books, request, ids[place] as number, options.rules)
+    return decideOne(books, request, ids[place] as number, options.freeTier)
   })
   const replies = await writeBooks(tx, books, options)
   await failpoint('accept:before-commit')
@@ -103,15 +111,10 @@ function withReplies(verdict: Verdict, replies: readonly OutboxRow[]): Accepted 
   return verdict
 }
 
-/**
- * The facts of one transaction, lowered by each decision so that the next one sees what is left, and what is to be
- * written for them.
- */
-interface Books {
-  pool: PoolFacts
+/** The facts of one transaction, lowered by each decision, and what is to be written for them. */
+interface Books extends GateFacts {
   /** The breaker's base for the day, which decisions do not change. */
   openingSats: number
-  customers: ReadonlyMap<string, CustomerFacts>
   jobs: NewJob[]
   replies: NewReply[]
   transfers: Transfer[]
@@ -132,22 +135,23 @@ function twinInBatch({ jobs }: Books, { to, requestHash }: PricedRequest): numbe
   )?.id
 }
 
-function decideOne(books: Books, request: PricedRequest, id: number, rules: MoneyRules): Verdict {
+function decideOne(
+  books: Books,
+  request: PricedRequest,
+  id: number,
+  freeTier: FreeTierService,
+): Verdict {
   const { pool } = books
-  const facts = books.customers.get(request.to.customer)
-  if (!facts) throw new Error('a customer of the batch was not read')
-  const standing = standingOf(facts, pool, rules)
+  const { customer } = request.to
+  const facts = factsOf(books, customer)
+  const { standing, decision } = freeTier.decide(books, {
+    customer,
+    estimateSats: request.estimatedSats,
+  })
   if (standing.banned) return refuse(books, request, 'banned')
   if (facts.openJobs >= OPEN_JOBS_PER_CUSTOMER) {
     return refuse(books, request, 'rate_limited', OPEN_JOBS_PER_CUSTOMER)
   }
-  const decision = decide({
-    tier: standing.tier,
-    banned: false,
-    poolPaused: pool.paused,
-    room: standing.room,
-    estimateSats: request.estimatedSats,
-  })
   const purse = purseOf(decision, facts, standing.room.terms.breakerSats, pool)
   const { absorbSats, working } = purse
   const job: NewJob = {
@@ -200,16 +204,14 @@ function purseOf(
 }
 
 /** Books a job on the facts, so that the next request of the batch is decided on what is left. */
-function take({ pool, jobs, replies, transfers }: Books, job: NewJob, facts: CustomerFacts): void {
+function take(books: Books, job: NewJob, facts: CustomerFacts): void {
+  const { pool, jobs, replies, transfers } = books
   jobs.push(job)
+  reserve(books, job.customer, job.reservedSats)
   facts.openJobs += 1
   facts.ownPromiseSats += job.promisedSats
-  facts.absorbedTodaySats += job.reservedSats
-  facts.grantsSats90 += job.reservedSats
   facts.balanceSats -= job.paidSats
   pool.openPromisesSats += job.promisedSats
-  pool.balanceSats -= job.reservedSats
-  pool.absorbedTodaySats += job.reservedSats
   const cause = { jobId: job.id, credit: jobAccount(job.id), day: pool.day }
   transfers.push(
     { ...cause, kind: 'reserve', debit: 'pool', sats: job.reservedSats },
@@ -267,37 +269,4 @@ async function writeBooks(
         }),
   ])
   return written
-}
-
-/** Tells the customer that work goes on without an invoice. */
-export function workingReply(
-  job: Pick<
-    Job,
-    | 'id'
-    | 'customer'
-    | 'via'
-    | 'form'
-    | 'programId'
-    | 'rumorAt'
-    | 'rumorId'
-    | 'serve'
-    | 'paidFrom'
-    | 'chargeSats'
-    | 'reservedSats'
-  >,
-): NewReply {
-  return {
-    to: job,
-    jobId: job.id,
-    step: 'working',
-    reply: {
-      type: 'working',
-      jobId: String(job.id),
-      serve: job.serve,
-      free_tier: job.reservedSats > 0,
-      paidFrom: job.paidFrom,
-      chargeSats: job.chargeSats,
-      absorbSats: job.reservedSats,
-    },
-  }
 }

@@ -3,9 +3,8 @@ import { helpReply, refusal } from '../doors/replies.ts'
 import type { Command } from '../doors/requests.ts'
 import { failpoint } from '../failpoint.ts'
 import { ANSWER_BATCH, INVOICE_SATS } from '../limits.ts'
-import { decide } from '../money/decide.ts'
 import type { MoneyRules } from '../money/rules.ts'
-import { readBalances, readCustomers } from '../store/customers.ts'
+import { readBalances } from '../store/customers.ts'
 import {
   type AnySql,
   inTransaction,
@@ -18,18 +17,17 @@ import { takeIn } from '../store/inbox.ts'
 import type { Lease } from '../store/lease.ts'
 import { expire, type Job, readJob, readJobsOf } from '../store/jobs.ts'
 import { type OutboxRow, putReplies, wasTold } from '../store/outbox.ts'
-import { dailyBudgets, readPool, readPoolToday } from '../store/pool.ts'
+import { dailyBudgets } from '../store/pool.ts'
 import { type Batcher, createBatcher } from './batcher.ts'
-import { poolReply } from './pool-reply.ts'
-import type { Prices } from './prices.ts'
+import { createFreeTier, factsOf, type FreeTierService, readGateFacts } from './free-tier.ts'
+import type { PricingService } from './prices.ts'
 import type { Incoming } from './request.ts'
-import { standingOf } from './standing.ts'
 import { whyReply } from './why.ts'
 
 export interface AnswersOptions {
   sql: Sql
   rules: MoneyRules
-  prices: Prices
+  prices: PricingService
   lease: Lease
 }
 
@@ -55,8 +53,9 @@ export interface Answers {
 
 export function createAnswers(options: AnswersOptions): Answers {
   const { sql } = options
+  const asked = { ...options, freeTier: createFreeTier(options.rules) }
   return {
-    read: (incoming, question) => readAnswer(options, incoming.to.customer, question),
+    read: (incoming, question) => readAnswer(asked, incoming.to.customer, question),
     reply: createBatcher({
       batchMax: ANSWER_BATCH,
       write: (answers) => inTransaction(sql, (tx) => writeAll(tx, answers, options)),
@@ -71,14 +70,16 @@ export function createAnswers(options: AnswersOptions): Answers {
   }
 }
 
+type Asked = AnswersOptions & { freeTier: FreeTierService }
+
 async function readAnswer(
-  { sql, rules, prices }: AnswersOptions,
+  { sql, rules, prices, freeTier }: Asked,
   customer: string,
   question: Exclude<Question, { name: 'cancel' }>,
 ): Promise<Reply> {
   switch (question.name) {
     case 'estimate':
-      return estimate({ sql, rules, prices }, customer, question)
+      return estimate({ sql, rules, prices, freeTier }, customer, question)
     case 'job_status':
       return jobStatus(sql, customer, question.jobId)
     case 'jobs': {
@@ -94,13 +95,11 @@ async function readAnswer(
     }
     case 'why':
       return readOnly(sql, async (tx) => {
-        const { facts, pool } = await readFacts(tx, customer)
-        return whyReply(facts, pool, rules)
+        const facts = await readGateFacts(tx, [customer])
+        return whyReply(factsOf(facts, customer), facts.pool, rules)
       })
     case 'pool':
-      return readOnly(sql, async (tx) =>
-        poolReply(await readPool(tx), await readPoolToday(tx), rules),
-      )
+      return freeTier.poolStatus(sql)
     case 'models':
       return modelsReply(prices)
     case 'help':
@@ -109,13 +108,16 @@ async function readAnswer(
 }
 
 async function estimate(
-  { sql, rules, prices }: Pick<AnswersOptions, 'sql' | 'rules' | 'prices'>,
+  { sql, rules, prices, freeTier }: Pick<Asked, 'sql' | 'rules' | 'prices' | 'freeTier'>,
   customer: string,
   { request, model }: { request: string; model?: string | undefined },
 ): Promise<Reply> {
   const price = await prices.estimateRequestCost(request, model)
   if ('refused' in price) return refusal(price.refused, priceBound(price))
-  const { pool, standing, decision } = await decideDryRun(sql, rules, customer, price.estimatedSats)
+  const { pool, standing, decision } = await freeTier.decideDryRun(sql, {
+    customer,
+    estimateSats: price.estimatedSats,
+  })
   if (standing.banned) return refusal('banned')
   const { serve, absorbSats, chargeSats } = decision
   return {
@@ -127,29 +129,6 @@ async function estimate(
     identity: { tier: standing.tier, free_tier: { serve, absorbSats, chargeSats } },
     pool: { balanceSats: pool.balanceSats, dailyBudgets: dailyBudgets(pool, rules) },
   }
-}
-
-/** What `decide` would answer now, on a transaction that the server itself keeps from writing. */
-export function decideDryRun(sql: Sql, rules: MoneyRules, customer: string, estimateSats: number) {
-  return readOnly(sql, async (tx) => {
-    const { facts, pool } = await readFacts(tx, customer)
-    const standing = standingOf(facts, pool, rules)
-    const decision = decide({
-      tier: standing.tier,
-      banned: standing.banned,
-      poolPaused: pool.paused,
-      room: standing.room,
-      estimateSats,
-    })
-    return { pool, standing, decision }
-  })
-}
-
-async function readFacts(tx: Tx, customer: string) {
-  const [pool, customers] = await Promise.all([readPool(tx), readCustomers(tx, [customer])])
-  const facts = customers.get(customer)
-  if (!facts) throw new Error('a customer was asked for and not read')
-  return { facts, pool }
 }
 
 async function writeAll(
@@ -230,7 +209,7 @@ function jobFields(job: Job): Omit<ReplyOf<'job'>, 'type'> {
   }
 }
 
-function modelsReply({ models }: Prices): Reply {
+function modelsReply({ models }: PricingService): Reply {
   return {
     type: 'models',
     models: models.map((model) =>

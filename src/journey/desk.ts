@@ -13,13 +13,13 @@ import { type Answered, type Answers, priceBound } from './answers.ts'
 import type { Batcher } from './batcher.ts'
 import type { Funds } from './funds.ts'
 import { incomingOf, type Letter, requestHashOf, type Taken } from './intake.ts'
-import type { Prices } from './prices.ts'
+import type { PricingService } from './prices.ts'
 import type { Incoming, PricedRequest } from './request.ts'
 
 export interface DeskOptions {
   sql: Sql
   clock: Clock
-  prices: Prices
+  prices: PricingService
   accept: Batcher<PricedRequest, Accepted>
   answers: Answers
   funds: Funds

@@ -39,9 +39,12 @@ export function createExpiry({ sql, lightning, lease, paid, deliver }: ExpiryOpt
       return
     }
     const replies = await inTransaction(sql, async (tx) => {
-      const expired = await expire(tx, job.id, 'unpaid', job.epoch)
+      // The invoice before the job, as a payment locks them, so that neither waits for the other.
+      const [, expired] = await Promise.all([
+        noteUnpaid(tx, [invoice.paymentHash]),
+        expire(tx, job.id, 'unpaid', job.epoch),
+      ])
       if (!expired) return []
-      await noteUnpaid(tx, [invoice.paymentHash])
       const reply = { type: 'expired', jobId: String(job.id) }
       const put = await putReplies(tx, [{ to: job, jobId: job.id, step: 'end', reply }], lease)
       await failpoint('expiry:before-commit')

@@ -21,7 +21,7 @@ import type { Taken } from './intake.ts'
 import { Lane } from './lane.ts'
 import type { InvoiceMaker, PaymentChecker } from './lightning.ts'
 import { createPayments } from './payment.ts'
-import type { Prices } from './prices.ts'
+import type { PricingService } from './prices.ts'
 import { createQuote } from './quote.ts'
 import { createSettle } from './settle.ts'
 import { createWatch } from './watch.ts'
@@ -30,7 +30,7 @@ import { createWork } from './work.ts'
 export interface JourneyOptions {
   sql: Sql
   rules: MoneyRules
-  prices: Prices
+  prices: PricingService
   backend: Backend
   lightning: InvoiceMaker & PaymentChecker
   take(event: NostrEvent, relay: string): Promise<Taken>

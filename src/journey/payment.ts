@@ -1,13 +1,7 @@
 import { failpoint } from '../failpoint.ts'
 import { PAYMENT_BATCH } from '../limits.ts'
-import { reserveNow } from '../money/decide.ts'
 import type { MoneyRules } from '../money/rules.ts'
-import {
-  type CustomerFacts,
-  countCustomerDays,
-  readBalances,
-  readCustomers,
-} from '../store/customers.ts'
+import { countCustomerDays, readBalances, readCustomers } from '../store/customers.ts'
 import { inTransaction, isConnectionLoss, type Sql, type Tx } from '../store/database.ts'
 import { type Invoice, markPaid, type SeenPayment } from '../store/invoices.ts'
 import { type Job, lockJobs, startPaidWork } from '../store/jobs.ts'
@@ -15,10 +9,10 @@ import type { Lease } from '../store/lease.ts'
 import { customerAccount, jobAccount, lockPool, post, type Transfer } from '../store/ledger.ts'
 import { type NewReply, type OutboxRow, putReplies } from '../store/outbox.ts'
 import { countPoolDay, type PoolFacts, readPool, readPoolToday } from '../store/pool.ts'
-import { workingReply } from './accept.ts'
 import { type Batcher, createBatcher } from './batcher.ts'
+import { createFreeTier, type FreeTierService, type GateFacts } from './free-tier.ts'
 import { poolReply } from './pool-reply.ts'
-import { standingOf } from './standing.ts'
+import { workingReply } from './working-reply.ts'
 
 /** What a payment turned into. */
 export type Paid =
@@ -45,19 +39,23 @@ export interface PaymentOptions {
  * the pool cannot give any more is zero, and the work goes on.
  */
 export function createPayments(options: PaymentOptions): Batcher<SeenPayment, Paid> {
+  const freeTier = createFreeTier(options.rules)
   return createBatcher({
     batchMax: PAYMENT_BATCH,
-    write: (payments) => inTransaction(options.sql, (tx) => bookAll(tx, payments, options)),
+    write: (payments) =>
+      inTransaction(options.sql, (tx) => bookAll(tx, payments, { ...options, freeTier })),
     isOutage: isConnectionLoss,
   })
 }
 
 type Seen = Invoice & { feeSats: number; seenSats: number }
 
+type Booking = PaymentOptions & { freeTier: FreeTierService }
+
 async function bookAll(
   tx: Tx,
   payments: readonly SeenPayment[],
-  options: PaymentOptions,
+  options: Booking,
 ): Promise<Paid[]> {
   const [balanceSats, facts, paid] = await Promise.all([
     lockPool(tx),
@@ -66,20 +64,20 @@ async function bookAll(
   ])
   if (paid.length === 0) return payments.map(() => ({ outcome: 'nothing' }))
   const pool = { ...facts, balanceSats }
-  const customers = [...new Set(paid.map((invoice) => invoice.customer))]
-  const [jobs, standings, balances, today] = await Promise.all([
+  const keys = [...new Set(paid.map((invoice) => invoice.customer))]
+  const [jobs, customers, balances, today] = await Promise.all([
     lockJobs(
       tx,
       paid.flatMap((invoice) => invoice.jobId ?? []),
     ),
-    readCustomers(tx, customers),
-    readBalances(tx, customers),
+    readCustomers(tx, keys),
+    readBalances(tx, keys),
     readPoolToday(tx),
   ])
-  const books: Books = { pool, standings, balances, today, transfers: [], starts: [], replies: [] }
+  const books: Books = { pool, customers, balances, today, transfers: [], starts: [], replies: [] }
   const outcomes = new Map<string, Outcome>()
   for (const invoice of paid) {
-    outcomes.set(invoice.paymentHash, book(invoice, jobs, books, options.rules))
+    outcomes.set(invoice.paymentHash, book(invoice, jobs, books, options))
   }
   return writeAll(tx, payments, outcomes, books, facts, options)
 }
@@ -89,14 +87,19 @@ type Outcome = { rumorId: string } & (
   | { outcome: 'balance' | 'donated' }
 )
 
-interface Books {
-  pool: PoolFacts
-  standings: ReadonlyMap<string, CustomerFacts>
+interface Books extends GateFacts {
   balances: ReadonlyMap<string, { availableSats: number; balanceSats: number }>
   today: Awaited<ReturnType<typeof readPoolToday>>
   transfers: Transfer[]
-  starts: { job: Job; paidSats: number; reservedSats: number }[]
+  starts: Start[]
   replies: NewReply[]
+}
+
+/** A job whose invoice is paid, with what left the pool for it. */
+interface Start {
+  job: Job
+  paidSats: number
+  reservedSats: number
 }
 
 /** Decides where one payment goes. What LNbits says came in is booked, not what was asked for. */
@@ -104,7 +107,7 @@ function book(
   invoice: Seen,
   jobs: ReadonlyMap<number, Job>,
   books: Books,
-  rules: MoneyRules,
+  { rules, freeTier }: Booking,
 ): Outcome {
   const { pool, transfers } = books
   const ref = `invoice:${invoice.paymentHash}`
@@ -118,16 +121,19 @@ function book(
   })
   const job = invoice.jobId === null ? undefined : jobs.get(invoice.jobId)
   if (job?.state === 'awaiting_payment' && invoice.seenSats >= invoice.amountSats) {
-    return startWork(invoice, job, books, rules)
+    return startWork(invoice, job, books, freeTier)
   }
   if (invoice.purpose === 'donate') return donate(invoice, books, rules)
   return toBalance(invoice, invoice.seenSats, job, books)
 }
 
-function startWork(invoice: Seen, job: Job, books: Books, rules: MoneyRules): Outcome {
-  const { pool, transfers, starts } = books
+function startWork(invoice: Seen, asked: Job, books: Books, freeTier: FreeTierService): Outcome {
+  const { pool, transfers, starts, replies } = books
   const paidSats = invoice.amountSats
-  const reservedSats = reservePartialGrant(job, books, rules)
+  const { reservedSats, standing } = freeTier.reservePartialGrant(books, asked)
+  const job = { ...asked, paidFrom: 'invoice' as const, reservedSats }
+  // A grant belongs to the standing it was taken under, which may have changed since the promise.
+  if (reservedSats > 0) Object.assign(job, { tier: standing.tier, tierSource: standing.source })
   const cause = { jobId: job.id, credit: jobAccount(job.id), day: pool.day }
   transfers.push(
     { ...cause, kind: 'payment', debit: 'lightning', sats: paidSats },
@@ -136,29 +142,8 @@ function startWork(invoice: Seen, job: Job, books: Books, rules: MoneyRules): Ou
   starts.push({ job, paidSats, reservedSats })
   const extraSats = invoice.seenSats - paidSats
   if (extraSats > 0) toBalance(invoice, extraSats, job, books, 'overpaid')
-  const told = { ...job, paidFrom: 'invoice' as const, reservedSats }
-  books.replies.push(workingReply(told))
+  replies.push(workingReply(job))
   return { outcome: 'working', jobId: job.id, rumorId: invoice.rumorId }
-}
-
-/**
- * Takes from the pool what was promised, as far as the key's room of this moment reaches: possibly
- * nothing. Later payments of the batch see what is left.
- */
-export function reservePartialGrant(
-  job: Pick<Job, 'customer' | 'promisedSats'>,
-  { pool, standings }: Pick<Books, 'pool' | 'standings'>,
-  rules: MoneyRules,
-): number {
-  const facts = standings.get(job.customer)
-  if (job.promisedSats === 0 || pool.paused || !facts || facts.banned) return 0
-  const { room } = standingOf(facts, pool, rules, { paying: true })
-  const reservedSats = reserveNow({ promisedSats: job.promisedSats, room })
-  pool.balanceSats -= reservedSats
-  pool.absorbedTodaySats += reservedSats
-  facts.absorbedTodaySats += reservedSats
-  facts.grantsSats90 += reservedSats
-  return reservedSats
 }
 
 function donate(invoice: Seen, books: Books, rules: MoneyRules): Outcome {
@@ -218,20 +203,16 @@ function toBalance(
 async function writeAll(
   tx: Tx,
   payments: readonly SeenPayment[],
-  outcomes: ReadonlyMap<string, Outcome>,
+  outcomes: Map<string, Outcome>,
   books: Books,
   before: PoolFacts,
-  { lease, replyLease }: PaymentOptions,
+  { lease, replyLease }: Booking,
 ): Promise<Paid[]> {
   const { pool, starts, transfers } = books
   const given = starts.filter((start) => start.reservedSats > 0)
   const reservedSum = given.reduce((sum, start) => sum + start.reservedSats, 0)
   const [started, , , , written] = await Promise.all([
-    Promise.all(
-      starts.map(({ job, paidSats, reservedSats }) =>
-        startPaidWork(tx, { jobId: job.id, paidSats, reservedSats, day: pool.day }, lease),
-      ),
-    ),
+    Promise.all(starts.map((start) => startPaidWork(tx, { ...start, day: pool.day }, lease))),
     post(tx, transfers, new Set(starts.map(({ job }) => jobAccount(job.id)))),
     countCustomerDays(
       tx,
@@ -253,7 +234,8 @@ async function writeAll(
   const working = new Map(started.flatMap((job) => (job ? [[job.id, job] as const] : [])))
   return payments.map(({ paymentHash }): Paid => {
     const outcome = outcomes.get(paymentHash)
-    if (!outcome) return { outcome: 'nothing' }
+    // Seen twice in one batch, it happened once: the first to say so goes on with it.
+    if (!outcomes.delete(paymentHash) || !outcome) return { outcome: 'nothing' }
     const replies = written.filter((reply) => reply.rumorId === outcome.rumorId)
     if (outcome.outcome !== 'working') return { outcome: outcome.outcome, replies }
     const job = working.get(outcome.jobId)

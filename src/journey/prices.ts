@@ -20,7 +20,8 @@ export type PriceAnswer =
   | Quoted
   | { refused: 'unknown_model' | 'no_rate' | 'amount_out_of_range' | 'malformed'; limit?: number }
 
-export interface Prices {
+/** What requests may cost and what work did cost, in sats. */
+export interface PricingService {
   models: readonly ModelRate[]
   /** The most a request can cost. Refuses an unknown model or a missing rate; never guesses. */
   estimateRequestCost(request: string, model: string | undefined): Promise<PriceAnswer>
@@ -39,7 +40,12 @@ export interface PricesOptions {
 }
 
 /** The first of `models` is the default one. Throws on a model whose rates cannot be read: a setting is wrong. */
-export function createPrices({ models, marginPct, rate, countTokens }: PricesOptions): Prices {
+export function createPrices({
+  models,
+  marginPct,
+  rate,
+  countTokens,
+}: PricesOptions): PricingService {
   const priced = new Map(models.map((model) => [model.name, readModel(model)]))
 
   return {

@@ -11,13 +11,14 @@ import {
   readBalances,
 } from '../store/customers.ts'
 import { inTransaction, isConnectionLoss, type Sql, type Tx } from '../store/database.ts'
-import { type Grant, recordGrant } from '../store/grants.ts'
-import { finishJobs, type Job, storeResults } from '../store/jobs.ts'
+import { storeResults } from '../store/job-texts.ts'
+import { finishJobs, type Job } from '../store/jobs.ts'
 import type { Lease } from '../store/lease.ts'
 import { customerAccount, jobAccount, lockPool, post, type Transfer } from '../store/ledger.ts'
 import { type NewReply, type OutboxRow, putReplies } from '../store/outbox.ts'
-import { countPoolDay, type PoolFacts, readPool } from '../store/pool.ts'
+import { readPool } from '../store/pool.ts'
 import { type Batcher, createBatcher } from './batcher.ts'
+import { createFreeTier, type FreeTierService } from './free-tier.ts'
 
 /** How the work on a job ended. */
 export type Ending =
@@ -52,9 +53,11 @@ export interface SettleOptions {
  * tenth for the pool and the reply, all in one transaction that the job's epoch fences.
  */
 export function createSettle(options: SettleOptions): Batcher<FinishedWork, Settled> {
+  const freeTier = createFreeTier(options.rules)
   return createBatcher({
     batchMax: SETTLE_BATCH,
-    write: (works) => inTransaction(options.sql, (tx) => settleAll(tx, works, options)),
+    write: (works) =>
+      inTransaction(options.sql, (tx) => settleAll(tx, works, { ...options, freeTier })),
     isOutage: isConnectionLoss,
   })
 }
@@ -62,7 +65,7 @@ export function createSettle(options: SettleOptions): Batcher<FinishedWork, Sett
 async function settleAll(
   tx: Tx,
   works: readonly FinishedWork[],
-  { rules, lease }: SettleOptions,
+  { rules, lease, freeTier }: SettleOptions & { freeTier: FreeTierService },
 ): Promise<Settled[]> {
   const ended = works.map((work) => ({ ...work, money: moneyOf(work, rules) }))
   const [balanceSats, pool, applied, balances] = await Promise.all([
@@ -83,8 +86,8 @@ async function settleAll(
       ours.flatMap((end) => settlementTransfers(end, facts.day)),
       new Set(ours.map(({ job }) => jobAccount(job.id))),
     ),
-    credit(tx, ours, facts),
-    recordGrant(tx, ours.flatMap(grantOf)),
+    freeTier.credit(tx, ours, facts),
+    freeTier.recordGrant(tx, ours, facts),
     storeResults(
       tx,
       ours.flatMap(({ job, ending }) =>
@@ -168,58 +171,11 @@ function settlementTransfers({ job, ending, money }: End, day: string): Transfer
   ]
 }
 
-/** The pool's day: its tenth of the net charges today, and what comes back to the day it was taken from. */
-export async function credit(tx: Tx, ends: readonly End[], pool: PoolFacts): Promise<void> {
-  const days = new Map<string, { absorbedSats: number }>()
-  for (const { job, money } of ends) {
-    if (money.returnedSats === 0 || job.reservedDay === null) continue
-    const day = days.get(job.reservedDay) ?? { absorbedSats: 0 }
-    day.absorbedSats -= money.returnedSats
-    days.set(job.reservedDay, day)
-  }
-  const sum = (pick: (money: Settlement) => number) =>
-    ends.reduce((total, { money }) => total + pick(money), 0)
-  const base = { openingSats: pool.openingSats }
-  await Promise.all([
-    countPoolDay(tx, {
-      ...base,
-      day: pool.day,
-      creditedSats: sum((money) => money.creditSats),
-      shortfallSats: sum((money) => money.shortfallSats),
-      paid: ends.filter(({ money }) => money.chargeSats > 0).length,
-    }),
-    ...[...days].map(([day, { absorbedSats }]) => countPoolDay(tx, { ...base, day, absorbedSats })),
-  ])
-}
-
-function grantOf({ job, money }: End): Grant[] {
-  if (job.reservedSats === 0 || job.reservedDay === null) return []
-  return [
-    {
-      jobId: job.id,
-      customer: job.customer,
-      tier: job.tier,
-      source: job.tierSource,
-      day: job.reservedDay,
-      reservedSats: job.reservedSats,
-      absorbedSats: money.absorbedSats,
-    },
-  ]
-}
-
 function customerDays({ job, money }: End, day: string): CustomerDayChange[] {
-  const changes: CustomerDayChange[] = []
   const { customer } = job
-  if (money.returnedSats > 0 && job.reservedDay !== null) {
-    const absorbedSats = -money.returnedSats
-    changes.push({ customer, day: job.reservedDay, absorbedSats })
-  }
-  if (money.chargeSats > 0) {
-    changes.push({ customer, day, netPaidSats: money.chargeSats })
-  }
   const unkeptSats = Math.min(money.shortfallSats, Math.max(0, job.promisedSats - job.reservedSats))
-  if (unkeptSats > 0) changes.push({ customer, day, shortfallSats: unkeptSats })
-  return changes
+  if (money.chargeSats === 0 && unkeptSats === 0) return []
+  return [{ customer, day, netPaidSats: money.chargeSats, shortfallSats: unkeptSats }]
 }
 
 /** The result, or why there is none. Balances are as they stand when this commits. */

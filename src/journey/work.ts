@@ -4,18 +4,19 @@ import { failpoint } from '../failpoint.ts'
 import { STILL_WORKING_SECONDS, WORK_TRIES } from '../limits.ts'
 import type { Log } from '../log.ts'
 import type { Sql } from '../store/database.ts'
-import { type Job, readRequest } from '../store/jobs.ts'
+import { readRequest } from '../store/job-texts.ts'
+import type { Job } from '../store/jobs.ts'
 import type { Lease } from '../store/lease.ts'
 import { type OutboxRow, putReplies } from '../store/outbox.ts'
 import type { Batcher } from './batcher.ts'
 import { LeaseLost } from './lane.ts'
-import type { Prices } from './prices.ts'
+import type { PricingService } from './prices.ts'
 import type { Ending, FinishedWork, Settled } from './settle.ts'
 
 export interface WorkOptions {
   sql: Sql
   backend: Backend
-  prices: Prices
+  prices: PricingService
   settle: Batcher<FinishedWork, Settled>
   lease: Lease
   clock: Clock

@@ -15,7 +15,7 @@ export interface Grant {
 }
 
 /** Writes the immutable audit rows of what the pool gave, actual and reserved. Insert-only. */
-export async function recordGrant(tx: Tx, grants: readonly Grant[]): Promise<void> {
+export async function insertGrants(tx: Tx, grants: readonly Grant[]): Promise<void> {
   if (grants.length === 0) return
   await tx`
     insert into free_tier_grants (job_id, customer, tier, source, day, reserved_sats, absorbed_sats)

@@ -27,9 +27,11 @@ export interface ReplyTo extends MessageKey {
 
 /**
  * Takes messages in; answers the ids that were not known before. In the transaction that creates what
- * the message asks for: a row committed on its own turns a crash into silence.
+ * the message asks for: a row committed on its own turns a crash into silence. Two replicas that were
+ * handed the same messages in another order wait for each other's rows, so all insert in one order.
  */
-export async function takeIn(tx: AnySql, messages: readonly InboxMessage[]): Promise<Set<string>> {
+export async function takeIn(tx: AnySql, taken: readonly InboxMessage[]): Promise<Set<string>> {
+  const messages = taken.toSorted((a, b) => (a.rumorId < b.rumorId ? -1 : 1))
   const rows = await tx<{ rumorId: string }[]>`
     insert into inbox (rumor_at, rumor_id, sender, via, relay, proof)
     select * from unnest(

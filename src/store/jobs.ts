@@ -146,16 +146,19 @@ export async function awaitPayment(
   tx: Tx,
   jobs: readonly { id: number; epoch: number; expiresAt: number }[],
 ): Promise<Set<number>> {
-  const rows = await tx<{ id: number }[]>`
-    update jobs j
-    set state = 'awaiting_payment', lease = null, tries = 0, last_error = null,
-      due_at = to_timestamp(k.expires_at)
-    from unnest(
-      ${jobs.map((j) => j.id)}::bigint[], ${jobs.map((j) => j.epoch)}::int[],
-      ${jobs.map((j) => j.expiresAt)}::float8[]
-    ) k (id, epoch, expires_at)
-    where j.id = k.id and j.epoch = k.epoch and j.state = 'accepted'
-    returning j.id`.execute()
+  const [, rows] = await Promise.all([
+    lockInOrder(tx, jobs),
+    tx<{ id: number }[]>`
+      update jobs j
+      set state = 'awaiting_payment', lease = null, tries = 0, last_error = null,
+        due_at = to_timestamp(k.expires_at)
+      from unnest(
+        ${jobs.map((j) => j.id)}::bigint[], ${jobs.map((j) => j.epoch)}::int[],
+        ${jobs.map((j) => j.expiresAt)}::float8[]
+      ) k (id, epoch, expires_at)
+      where j.id = k.id and j.epoch = k.epoch and j.state = 'accepted'
+      returning j.id`.execute(),
+  ])
   return new Set(rows.map((row) => row.id))
 }
 
@@ -183,12 +186,18 @@ export async function lockJobs(tx: Tx, ids: readonly number[]): Promise<Map<numb
 /** awaiting_payment → working: the invoice is paid and `reservedSats` left the pool for it. Born leased. */
 export async function startPaidWork(
   tx: Tx,
-  paid: { jobId: number; paidSats: number; reservedSats: number; day: string },
+  paid: {
+    job: Pick<Job, 'id' | 'tier' | 'tierSource'>
+    paidSats: number
+    reservedSats: number
+    day: string
+  },
   lease: Lease,
 ): Promise<Job | undefined> {
   const [row] = await tx<Job[]>`
     update jobs set
       state = 'working', reason = null, paid_from = 'invoice',
+      tier = ${paid.job.tier}, tier_source = ${paid.job.tierSource},
       paid_sats = ${paid.paidSats},
       reserved_sats = ${paid.reservedSats},
       reserved_day = ${paid.reservedSats > 0 ? paid.day : null}::text::date,
@@ -196,7 +205,7 @@ export async function startPaidWork(
       held_sats = ${paid.paidSats + paid.reservedSats},
       due_at = now() + make_interval(secs => ${lease.seconds}),
       lease = ${lease.holder}, epoch = epoch + 1, tries = 1, last_error = null
-    where id = ${paid.jobId} and state = 'awaiting_payment'
+    where id = ${paid.job.id} and state = 'awaiting_payment'
     returning ${jobColumns(tx)}`.execute()
   return row
 }
@@ -231,42 +240,34 @@ export interface FinishedJob {
   result: string | null
 }
 
+/** Before a statement that updates many: each takes its rows in the order of ids, as renewals of leases do. */
+async function lockInOrder(tx: Tx, jobs: readonly { id: number }[]): Promise<void> {
+  if (jobs.length < 2) return
+  const ids = jobs.map((job) => job.id)
+  await tx`select from jobs where id = any(${ids}::bigint[]) order by id for update`.execute()
+}
+
 /** working → done or failed, fenced by epoch; the hold is emptied in the same statement. */
 export async function finishJobs(tx: Tx, jobs: readonly FinishedJob[]): Promise<Set<number>> {
-  const rows = await tx<{ id: number }[]>`
-    update jobs j
-    set state = k.state, reason = k.reason, actual_sats = k.actual, absorbed_sats = k.absorbed,
-      refund_sats = k.refund, shortfall_sats = k.shortfall, used_input_tokens = k.used_input,
-      used_output_tokens = k.used_output, held_sats = 0, free_tier = k.absorbed > 0,
-      finished_at = now(), due_at = null, lease = null
-    from unnest(
-      ${jobs.map((j) => j.id)}::bigint[], ${jobs.map((j) => j.epoch)}::int[],
-      ${jobs.map((j) => j.state)}::text[], ${jobs.map((j) => j.reason)}::text[],
-      ${jobs.map((j) => j.actualSats)}::bigint[], ${jobs.map((j) => j.absorbedSats)}::bigint[],
-      ${jobs.map((j) => j.refundSats)}::bigint[], ${jobs.map((j) => j.shortfallSats)}::bigint[],
-      ${jobs.map((j) => j.usedInput)}::int[], ${jobs.map((j) => j.usedOutput)}::int[]
-    ) k (id, epoch, state, reason, actual, absorbed, refund, shortfall, used_input, used_output)
-    where j.id = k.id and j.epoch = k.epoch and j.state = 'working'
-    returning j.id`.execute()
+  const [, rows] = await Promise.all([
+    lockInOrder(tx, jobs),
+    tx<{ id: number }[]>`
+      update jobs j
+      set state = k.state, reason = k.reason, actual_sats = k.actual, absorbed_sats = k.absorbed,
+        refund_sats = k.refund, shortfall_sats = k.shortfall, used_input_tokens = k.used_input,
+        used_output_tokens = k.used_output, held_sats = 0, free_tier = k.absorbed > 0,
+        finished_at = now(), due_at = null, lease = null
+      from unnest(
+        ${jobs.map((j) => j.id)}::bigint[], ${jobs.map((j) => j.epoch)}::int[],
+        ${jobs.map((j) => j.state)}::text[], ${jobs.map((j) => j.reason)}::text[],
+        ${jobs.map((j) => j.actualSats)}::bigint[], ${jobs.map((j) => j.absorbedSats)}::bigint[],
+        ${jobs.map((j) => j.refundSats)}::bigint[], ${jobs.map((j) => j.shortfallSats)}::bigint[],
+        ${jobs.map((j) => j.usedInput)}::int[], ${jobs.map((j) => j.usedOutput)}::int[]
+      ) k (id, epoch, state, reason, actual, absorbed, refund, shortfall, used_input, used_output)
+      where j.id = k.id and j.epoch = k.epoch and j.state = 'working'
+      returning j.id`.execute(),
+  ])
   return new Set(rows.map((row) => row.id))
-}
-
-export async function storeResults(
-  tx: Tx,
-  results: readonly { id: number; result: string }[],
-): Promise<void> {
-  await tx`
-    update job_texts t set result = r.result
-    from unnest(${results.map((r) => r.id)}::bigint[], ${results.map((r) => r.result)}::text[])
-      r (id, result)
-    where t.job_id = r.id`.execute()
-}
-
-export async function readRequest(sql: AnySql, jobId: number): Promise<string> {
-  const [row] = await sql<{ request: string }[]>`
-    select request from job_texts where job_id = ${jobId}`.execute()
-  if (!row) throw new Error(`job ${jobId} has no request text`)
-  return row.request
 }
 
 /** A customer's own job; somebody else's reads as absent. */

@@ -94,6 +94,14 @@ export function split<Row extends Claimed>(
   return { rows: rows.filter((row) => row.id !== null), waitMs: rows[0]?.waitMs ?? null }
 }
 
+/** The rows that are still ours, locked in the order of ids: a batch that ends some of them does the same. */
+const heldRows = (sql: Sql, table: LaneTable, held: readonly Claimed[]) => sql`
+  select o.id from ${sql(table)} o
+  join unnest(${held.map((row) => row.id)}::bigint[], ${held.map((row) => row.epoch)}::int[])
+    h (id, epoch) on o.id = h.id and o.epoch = h.epoch
+  where o.lease is not null
+  order by o.id for update of o`
+
 export async function renewed(
   sql: Sql,
   table: LaneTable,
@@ -102,9 +110,8 @@ export async function renewed(
 ): Promise<Set<number>> {
   const rows = await sql<{ id: number }[]>`
     update ${sql(table)} t set due_at = now() + make_interval(secs => ${leaseSeconds})
-    from unnest(${held.map((row) => row.id)}::bigint[], ${held.map((row) => row.epoch)}::int[])
-      k (id, epoch)
-    where t.id = k.id and t.epoch = k.epoch and t.lease is not null
+    from (${heldRows(sql, table, held)}) k
+    where t.id = k.id
     returning t.id`
   return new Set(rows.map((row) => row.id))
 }
@@ -132,9 +139,8 @@ export async function released(
   await sql`
     with free as (
       update ${sql(table)} t set lease = null, due_at = now(), tries = greatest(t.tries - 1, 0)
-      from unnest(${held.map((row) => row.id)}::bigint[], ${held.map((row) => row.epoch)}::int[])
-        k (id, epoch)
-      where t.id = k.id and t.epoch = k.epoch and t.lease is not null
+      from (${heldRows(sql, table, held)}) k
+      where t.id = k.id
       returning t.id
     )
     select pg_notify(${LANE_CHANNEL}, ${table}) from free limit 1`

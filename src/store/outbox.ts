@@ -156,13 +156,18 @@ export interface OutboxEnd {
   error: string | null
 }
 
-/** Records what relays answered and when to try again; fenced by epoch. */
+/**
+ * Records what relays answered and when to try again; fenced by epoch. Rows are locked in the order of ids,
+ * as renewals of leases do.
+ */
 export async function settlePublications(
-  sql: AnySql,
+  sql: Tx,
   results: readonly PublicationResult[],
   ends: readonly OutboxEnd[],
 ): Promise<void> {
+  const ids = ends.map((end) => end.id)
   await Promise.all([
+    sql`select from outbox where id = any(${ids}::bigint[]) order by id for update`.execute(),
     sql`
       update outbox_publications p set
         acknowledged_at = case when r.acknowledged then coalesce(p.acknowledged_at, now())

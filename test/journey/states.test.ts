@@ -20,10 +20,11 @@ const moves: Record<string, { to: JobState; ask(sql: Sql, id: number): Promise<u
   },
   startPaidWork: {
     to: 'working',
-    ask: (sql, jobId) =>
-      inTransaction(sql, (tx) =>
-        startPaidWork(tx, { jobId, paidSats: 40, reservedSats: 0, day: '2026-11-25' }, lease),
-      ),
+    ask: (sql, id) =>
+      inTransaction(sql, (tx) => {
+        const job = { id, tier: 'new' as const, tierSource: 'earned' as const }
+        return startPaidWork(tx, { job, paidSats: 40, reservedSats: 0, day: '2026-11-25' }, lease)
+      }),
   },
   expire: {
     to: 'expired',

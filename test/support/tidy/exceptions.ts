@@ -46,11 +46,6 @@ export const exceptions: [title: string, path: string, reason: string][] = [
     'a program that outlives its time is killed',
   ],
   [
-    'steps of the journey do not import each other',
-    'src/journey/payment.ts',
-    'the reply after a payment is the one after free acceptance',
-  ],
-  [
     'numbers of money and time end in their unit',
     'src/lightning/lnbits.ts',
     'a price in the currency that was asked for',
