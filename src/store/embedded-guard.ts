@@ -18,6 +18,7 @@ import { freshName, type Home } from './embedded-home.ts'
  * has no working directory any more is dead, if unreaped.
  */
 const GUARD = `
+unset GUARD
 if cd -- "$1" 2>/dev/null; then data=$1; else data=/proc/$$/cwd; fi
 holders=../$2; sockets=$3; server=$4; shift 4
 trap '' HUP INT TERM
@@ -69,10 +70,11 @@ export async function spawnGuard(home: Home, { account, server }: GuardWish): Pr
   const [watched, command] = typeof server === 'number' ? [server, []] : [0, server]
   const holders = `holders.${freshName()}`
   const args = [home.cluster, holders, home.socketDir, String(watched), ...command]
-  const child = spawn('/bin/sh', ['-c', GUARD, 'tithe-guard', ...args], {
+  const child = spawn('/bin/sh', ['-c', 'eval "$GUARD"', 'tithe-guard', ...args], {
     ...as(account),
     cwd: home.cluster,
-    env: bareEnvironment,
+    // Not as an argument, so that the process list shows a name and not a program.
+    env: { ...bareEnvironment, GUARD },
     // A session of its own: Ctrl-C in the terminal is for the daemon, which then stops the server.
     detached: true,
     stdio: ['pipe', 'pipe', 'ignore'],

@@ -26,7 +26,7 @@ test('this process is alive, one that never was is not', () => {
   expect(isAlive(2_147_483_646)).toBe(false)
 })
 
-test('a process with another name is no server, wherever it works', () => {
+test('a process with another name is no server, wherever it stands', () => {
   expect(serverProcessesIn(realpathSync('.'))).toEqual([])
   expect(isServer(process.pid)).toBe(false)
 })
