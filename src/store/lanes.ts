@@ -1,6 +1,7 @@
 import type { AnySql, Sql } from './database.ts'
 import { type Job, jobColumns } from './jobs.ts'
 import { type OutboxRow, outboxColumns } from './outbox.ts'
+import { type Withdrawal, withdrawalColumns } from './withdrawals.ts'
 
 /** A claimed row knows its fence; ids are unique within one table. */
 export interface Claimed {
@@ -81,6 +82,31 @@ export const outboxLane: LaneQueries<OutboxRow> = {
   renew: (sql, held, leaseSeconds) => renewed(sql, 'outbox', held, leaseSeconds),
   retry: (sql, row, options) => retried(sql, 'outbox', row, options),
   release: (sql, held) => released(sql, 'outbox', held),
+}
+
+/** One lane has all withdrawals that are not over: what is asked of LNbits must stand in one line. */
+export const withdrawalLane: LaneQueries<Withdrawal> = {
+  async claim(sql, count, holder, leaseSeconds) {
+    const rows = await sql<(Withdrawal & { waitMs: number | null })[]>`
+      with due as (
+        select id from withdrawals
+        where due_at <= now() and state in ('held', 'sent', 'unknown')
+        order by due_at limit ${count} for update skip locked
+      ), claimed as (
+        update withdrawals t set lease = ${holder}, due_at = now() + make_interval(secs => ${leaseSeconds}),
+          epoch = epoch + 1, tries = tries + 1
+        from due where t.id = due.id returning t.*
+      )
+      select w.wait_ms, ${withdrawalColumns(sql)}
+      from (
+        select extract(epoch from min(due_at) - now())::float8 * 1000 as wait_ms
+        from withdrawals where due_at > now()
+      ) w left join claimed on true`
+    return split(rows)
+  },
+  renew: (sql, held, leaseSeconds) => renewed(sql, 'withdrawals', held, leaseSeconds),
+  retry: (sql, row, options) => retried(sql, 'withdrawals', row, options),
+  release: (sql, held) => released(sql, 'withdrawals', held),
 }
 
 /** Where replicas tell each other that rows became due; a hint that carries the table and may be lost. */

@@ -14,9 +14,16 @@ export interface PoolFacts {
   absorbedTodaySats: number
   openPromisesSats: number
   paused: boolean
+  /** LNbits and the ledger disagree: nothing is sold for new payments. */
+  lightningStopped: boolean
   /** The operator's run-time word on daily budgets, by tier. */
   budgetOverrides: Partial<Record<Tier, number>>
 }
+
+/** True while LNbits and the ledger disagree: nothing new is sold and nothing paid out. */
+export const lightningStopped = (sql: AnySql) => sql`coalesce((
+  select value -> 'stopped' = 'true'::jsonb from timmy_config where key = 'solvency'
+), false)`
 
 /** Reads the pool without locking it; inside an accept or a payment, `lockPool` comes first. */
 export async function readPool(sql: AnySql): Promise<PoolFacts> {
@@ -35,6 +42,7 @@ export async function readPool(sql: AnySql): Promise<PoolFacts> {
       ), 0)::bigint as open_promises_sats,
       coalesce((select value = 'true'::jsonb from timmy_config where key = 'pool_paused'), false)
         as paused,
+      ${lightningStopped(sql)} as lightning_stopped,
       (select value from timmy_config where key = 'budgets') as budgets
     from accounts a
     left join pool_days d on d.day = (now() at time zone 'utc')::date

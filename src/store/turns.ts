@@ -20,6 +20,11 @@ export async function takeTurn(
   return rows.length > 0
 }
 
+/** Ends one turn of this holder before its time, so that the next in line need not wait it out. */
+export async function leaveTurn(sql: Sql, name: string, holder: string): Promise<void> {
+  await sql`delete from outbox_turns where name = ${name} and holder = ${holder}`
+}
+
 /** Gives a turn back at shutdown, so that another replica goes on at once. */
 export async function leaveTurns(sql: Sql, holder: string): Promise<void> {
   await sql`delete from outbox_turns where holder = ${holder}`
