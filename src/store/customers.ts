@@ -19,7 +19,7 @@ export interface CustomerFacts {
   /** Absorbed in 90 days, reservations in flight included. */
   grantsSats90: number
   absorbedTodaySats: number
-  /** Promises to this key that the operator paid for. */
+  /** Promises to this key that the operator paid for, or will when the work they are for is done. */
   shortfallTodaySats: number
   shortfallSats90: number
   /** What the key's own open discounted invoice promises; there is at most one. */
@@ -27,7 +27,10 @@ export interface CustomerFacts {
   openJobs: number
 }
 
-/** One row per asked key, in one statement; scalar sub-selects, because joins get planned for small tables. */
+/**
+ * One row per asked key, in one statement. Each key's days and open jobs are read by their index, once:
+ * joined as sets they would be planned for small tables and read whole later.
+ */
 export async function readCustomers(
   sql: AnySql,
   pubkeys: readonly string[],
@@ -41,41 +44,41 @@ export async function readCustomers(
       c.granted_source,
       c.banned_at is not null as banned,
       floor(extract(epoch from c.first_paid_at))::bigint as first_paid_at,
-      (
-        select count(*) from customer_days d
-        where d.customer = k.pubkey and d.day > (now() at time zone 'utc')::date - 90
-          and d.net_paid_sats > 0
-      ) as paid_days,
-      coalesce((
-        select sum(d.net_paid_sats) from customer_days d
-        where d.customer = k.pubkey and d.day > (now() at time zone 'utc')::date - 90
-      ), 0)::bigint as net_paid_sats90,
-      coalesce((
-        select sum(d.absorbed_sats) from customer_days d
-        where d.customer = k.pubkey and d.day > (now() at time zone 'utc')::date - 90
-      ), 0)::bigint as grants_sats90,
-      coalesce((
-        select d.absorbed_sats from customer_days d
-        where d.customer = k.pubkey and d.day = (now() at time zone 'utc')::date
-      ), 0) as absorbed_today_sats,
-      coalesce((
-        select sum(d.shortfall_sats) from customer_days d
-        where d.customer = k.pubkey and d.day = (now() at time zone 'utc')::date
-      ), 0)::bigint as shortfall_today_sats,
-      coalesce((
-        select sum(d.shortfall_sats) from customer_days d
-        where d.customer = k.pubkey and d.day > (now() at time zone 'utc')::date - 90
-      ), 0)::bigint as shortfall_sats90,
-      coalesce((
-        select sum(j.promised_sats) from jobs j
-        where j.customer = k.pubkey and j.promised_sats > 0
-          and j.state in ('accepted', 'awaiting_payment')
-      ), 0)::bigint as own_promise_sats,
-      (
-        select count(*) from jobs j where j.customer = k.pubkey and j.finished_at is null
-      ) as open_jobs
+      d.paid_days,
+      d.net_paid_sats90,
+      d.grants_sats90,
+      d.absorbed_today_sats,
+      d.shortfall_today_sats + j.unkept_sats as shortfall_today_sats,
+      d.shortfall_sats90 + j.unkept_sats as shortfall_sats90,
+      j.own_promise_sats,
+      j.open_jobs
     from unnest(${[...pubkeys]}::text[]) k (pubkey)
-    left join customers c on c.pubkey = k.pubkey`.execute()
+    left join customers c on c.pubkey = k.pubkey
+    cross join (select (now() at time zone 'utc')::date as day) today
+    cross join lateral (
+      select
+        count(*) filter (where net_paid_sats > 0) as paid_days,
+        coalesce(sum(net_paid_sats), 0)::bigint as net_paid_sats90,
+        coalesce(sum(absorbed_sats), 0)::bigint as grants_sats90,
+        coalesce(sum(shortfall_sats), 0)::bigint as shortfall_sats90,
+        coalesce(sum(absorbed_sats) filter (where day = today.day), 0)::bigint
+          as absorbed_today_sats,
+        coalesce(sum(shortfall_sats) filter (where day = today.day), 0)::bigint
+          as shortfall_today_sats
+      from customer_days
+      where customer = k.pubkey and day > today.day - 90
+    ) d
+    cross join lateral (
+      select
+        count(*) as open_jobs,
+        coalesce(sum(promised_sats) filter (where state <> 'working'), 0)::bigint
+          as own_promise_sats,
+        -- What settles as a shortfall is one from the payment on: it must not be promised again meanwhile.
+        coalesce(sum(greatest(promised_sats - reserved_sats, 0))
+          filter (where state = 'working'), 0)::bigint as unkept_sats
+      from jobs
+      where customer = k.pubkey and finished_at is null
+    ) j`.execute()
   return new Map(rows.map((row) => [row.pubkey, row]))
 }
 

@@ -58,7 +58,8 @@ export async function lockPool(tx: Tx): Promise<number> {
  * Writes transfers and moves the balances they name, in one pipelined round trip.
  * `writtenByCaller` names accounts whose row the caller inserts or updates with its balance in the same
  * transaction: a job's state and its hold must change in one statement to satisfy the row's CHECKs.
- * Throws with SQLSTATE 23505 when a cause has moved before, 23514 when a balance would fall below zero.
+ * Throws with SQLSTATE 23505 when a cause has moved before, 23514 when a balance would fall below zero, and
+ * when an account has no row.
  */
 export async function post(
   tx: Tx,
@@ -68,7 +69,7 @@ export async function post(
   const real = transfers.filter((transfer) => transfer.sats > 0)
   if (real.length === 0) return
   const moved = movements(real)
-  const writes: Promise<unknown>[] = [insertTransfers(tx, real)]
+  const writes: Promise<void>[] = [insertTransfers(tx, real)]
   for (const [prefix, update] of balanceHomes) {
     const homes = [...moved].filter(
       ([account, sats]) =>
@@ -76,15 +77,17 @@ export async function post(
     )
     if (homes.length === 0) continue
     homes.sort(([a], [b]) => (a < b ? -1 : 1))
-    writes.push(
-      update(
-        tx,
-        homes.map(([account]) => account.slice(prefix.length)),
-        homes.map(([, sats]) => sats),
-      ),
-    )
+    const keys = homes.map(([account]) => account.slice(prefix.length))
+    const sats = homes.map(([, moved]) => moved)
+    writes.push(update(tx, keys, sats).then(({ count }) => assertMoved(count, homes)))
   }
   await Promise.all(writes)
+}
+
+/** A transfer to an account that has no row would be sats that nobody holds. */
+function assertMoved(count: number, homes: readonly [account: string, sats: number][]): void {
+  if (count === homes.length) return
+  throw new Error(`of ${homes.map(([account]) => account).join(', ')} only ${count} have a balance`)
 }
 
 /** What each account's balance changes by; Lightning, the asset, counts the other way round. */
@@ -101,7 +104,7 @@ export function movements(transfers: readonly Transfer[]): Map<string, number> {
   return moved
 }
 
-type BalanceUpdate = (tx: Tx, keys: string[], sats: number[]) => Promise<unknown>
+type BalanceUpdate = (tx: Tx, keys: string[], sats: number[]) => Promise<{ count: number }>
 
 const updateSystem: BalanceUpdate = (tx, names, sats) =>
   tx`
@@ -141,8 +144,8 @@ const balanceHomes: [prefix: string, update: BalanceUpdate][] = [
   ['withdrawal:', updateWithdrawals],
 ]
 
-function insertTransfers(tx: Tx, transfers: readonly Transfer[]): Promise<unknown> {
-  return tx`
+async function insertTransfers(tx: Tx, transfers: readonly Transfer[]): Promise<void> {
+  await tx`
     insert into transfers (kind, debit, credit, sats, job_id, ref, day)
     select kind, debit, credit, sats, job_id, ref, day::date
     from unnest(
