@@ -54,7 +54,8 @@ export function createWork(options: WorkOptions) {
         jobId: String(job.id),
         request,
         model: job.model,
-        maxOutputTokens: job.outputTokens,
+        // A flat price without a cap is quoted with 0 output tokens, which is no cap of 0.
+        maxOutputTokens: job.outputTokens > 0 ? job.outputTokens : undefined,
         signal,
       })
       return { kind: 'done', result, ...prices.actual(job, usage) }
