@@ -11,7 +11,7 @@ export interface Link {
   readonly closed: Promise<string>
   /** When the last pong came, ms; the moment of opening counts as one. Undefined before. */
   lastPongAt(): number | undefined
-  /** False when it is not open or the relay has stopped reading. */
+  /** False when it is not open, or when too much waits to be read by the relay; `onRoom` tells when not. */
   send(text: string): boolean
   /** Stops reading until `resume`, so that the relay feels back-pressure. */
   pause(): void
@@ -33,6 +33,8 @@ export interface LinkOptions {
   onText(text: string): void
   /** A frame that was dropped unread: too large, or not text. */
   onUnreadable(why: 'oversized' | 'binary', bytes: number): void
+  /** A `send` was refused for want of room, and there is room again. */
+  onRoom(): void
 }
 
 /** How long a polite close may take: a dead peer must not hold up a shutdown. */
@@ -47,6 +49,7 @@ export function openLink(options: LinkOptions): Link {
   let lastPongAt: number | undefined
   let heard = true
   let reason = ''
+  let full = false
 
   socket.on('open', () => {
     lastPongAt = clock.now()
@@ -76,6 +79,11 @@ export function openLink(options: LinkOptions): Link {
     closed.resolve(reason || `closed ${code}`)
   })
 
+  const onSent = () => {
+    if (!full || socket.bufferedAmount > RELAY_SEND_BYTES / 2) return
+    full = false
+    options.onRoom()
+  }
   const kill = (why: string) => {
     reason ||= why
     socket.terminate()
@@ -105,9 +113,9 @@ export function openLink(options: LinkOptions): Link {
     lastPongAt: () => lastPongAt,
     send(text) {
       if (socket.readyState !== WebSocket.OPEN) return false
-      if (socket.bufferedAmount > RELAY_SEND_BYTES) return false
-      socket.send(text)
-      return true
+      full ||= socket.bufferedAmount > RELAY_SEND_BYTES
+      if (!full) socket.send(text, onSent)
+      return !full
     },
     pause: () => socket.pause(),
     resume: () => socket.resume(),

@@ -8,6 +8,8 @@ import { type Connection, wantsAuth } from './relay-subscriptions.ts'
 export interface Publishes {
   add(id: string, json: string, timeoutMs: number): Promise<PublishOutcome>
   opened(connection: Connection): void
+  /** What could not be sent because the relay read too slowly can be. */
+  room(): void
   lost(): void
   /** An attempt to connect failed: nobody waits out a deadline for a relay that is not there. */
   unreachable(message: string): void
@@ -16,7 +18,9 @@ export interface Publishes {
 
 interface Waiting {
   frame: string
+  /** On any connection, and on the present one. */
   sent: boolean
+  sentHere: boolean
   sentAfterAuth: boolean
   /** Sent anew after AUTH; a second refusal for want of AUTH is final. */
   repeated: boolean
@@ -32,11 +36,13 @@ export function createPublishes(options: {
   const waiting = new Map<string, Waiting>()
   let connection: Connection | undefined
 
-  const send = (entry: Waiting): void => {
-    if (connection === undefined || !connection.send(entry.frame)) return
+  const send = (entry: Waiting): boolean => {
+    if (connection === undefined || !connection.send(entry.frame)) return false
     entry.sent = true
+    entry.sentHere = true
     entry.sentAfterAuth =
       connection.auth.state === 'accepted' || connection.auth.state === 'unanswered'
+    return true
   }
 
   const finish = (id: string, outcome: PublishOutcome): void => {
@@ -52,6 +58,7 @@ export function createPublishes(options: {
       const entry = waiting.get(id) ?? {
         frame: `["EVENT",${json}]`,
         sent: false,
+        sentHere: false,
         sentAfterAuth: false,
         repeated: false,
         waiters: new Set(),
@@ -79,8 +86,12 @@ export function createPublishes(options: {
       connection = next
       for (const entry of waiting.values()) send(entry)
     },
+    room() {
+      for (const entry of waiting.values()) if (!entry.sentHere && !send(entry)) return
+    },
     lost() {
       connection = undefined
+      for (const entry of waiting.values()) entry.sentHere = false
     },
     unreachable(message) {
       for (const id of [...waiting.keys()]) finish(id, { outcome: 'unreachable', message })

@@ -88,6 +88,10 @@ export function openSession(options: SessionOptions): Session {
       counters[why === 'oversized' ? 'oversized' : 'broken'] += 1
       meter.spend(1 + (bytes >> UNIT_BITS))
     },
+    onRoom() {
+      subscriptions.room()
+      publishes.room()
+    },
   })
   const auth = createRelayAuth({
     ...{ identity, clock, deadlines, url: options.dialled, timeoutMs: options.authMs },

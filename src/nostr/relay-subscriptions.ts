@@ -18,6 +18,8 @@ export interface Subscriptions {
   opened(connection: Connection): void
   /** AUTH was settled: ask what waited for it and, when it passed, what had been asked before it. */
   settled(passed: boolean): void
+  /** What could not be sent because the relay read too slowly can be. */
+  room(): void
   lost(): void
   /** `units`: what the frame costs when it turns out to be of no use. */
   onEvent(id: string, value: unknown, units: number): void
@@ -69,7 +71,12 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
     sub.subscribe.onClosed?.(prefix, message)
   }
 
+  const askUnsent = () => {
+    for (const sub of [...open.values()]) if (sub.sent === 'no') send(sub)
+  }
+
   return {
+    room: askUnsent,
     add(given) {
       // A copy, so that no caller and no relay shares a filter with another.
       const subscribe = { ...given, filters: structuredClone(given.filters) }
@@ -91,7 +98,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
     },
     opened(next) {
       connection = next
-      for (const sub of [...open.values()]) if (sub.sent === 'no') send(sub)
+      askUnsent()
     },
     settled(passed) {
       for (const sub of [...open.values()]) {

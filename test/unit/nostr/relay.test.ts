@@ -140,6 +140,16 @@ test('the same event twice at once is sent once and both are answered', async ()
   expect(server.counters.accepted).toBe(1)
 })
 
+test('more than a relay reads at once waits in our hands, not for its deadline', async () => {
+  await using server = await startRelay({ verify: () => true })
+  await using relay = connected({ url: server.url })
+  await eventually('open', () => relay.state() === 'open')
+  const content = 'x'.repeat(100_000)
+  const events = Array.from({ length: 120 }, (_, n) => signed(alice, { content: content + n }))
+  const outcomes = await Promise.all(events.map((event) => relay.publish(event, 30_000)))
+  expect(outcomes.filter((o) => o.outcome !== 'acknowledged')).toEqual([])
+})
+
 test('an event in flight when the connection breaks is sent again on the next one', async () => {
   let answers = false
   await using server = await scripted((message, say, ws) => {
