@@ -2,7 +2,6 @@ import { get as getPlain, type IncomingMessage } from 'node:http'
 import { get as getSecure } from 'node:https'
 import { parseJson } from '../json.ts'
 import { RELAY_INFO_BYTES } from '../limits.ts'
-import { publicLookup } from '../net-guard.ts'
 
 /** What a relay says of itself (NIP-11). Hints only: every one of them may be missing or wrong. */
 export interface RelayInfo {
@@ -20,17 +19,17 @@ export interface RelayInfo {
 const DEADLINE_MS = 5_000
 
 /**
- * Asks a relay for its information document: at most `RELAY_INFO_BYTES`, 5 s, no redirects, with
- * `guard` public addresses only. Undefined when there is none, which is no error: some relays close
- * the request without an answer. Never rejects.
+ * Asks a relay of the operator for its information document: at most `RELAY_INFO_BYTES`, 5 s, no
+ * redirects. Undefined when there is none, which is no error: some relays close the request without
+ * an answer. Never rejects. Strangers' relays are not asked: one event is not worth a second request.
  */
 export async function fetchRelayInfo(
   url: string,
-  options: { guard: boolean; signal: AbortSignal },
+  options: { signal: AbortSignal },
 ): Promise<RelayInfo | undefined> {
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(DEADLINE_MS)])
   try {
-    const text = await read(await request(url, options.guard, signal))
+    const text = await read(await request(url, signal))
     const parsed = parseJson(text)
     return parsed.ok ? readRelayInfo(parsed.value) : undefined
   } catch {
@@ -58,17 +57,13 @@ export function readRelayInfo(value: unknown): RelayInfo | undefined {
   return info
 }
 
-function request(url: string, guard: boolean, signal: AbortSignal): Promise<IncomingMessage> {
+function request(url: string, signal: AbortSignal): Promise<IncomingMessage> {
   const target = url.replace(/^ws/, 'http')
   const get = target.startsWith('https:') ? getSecure : getPlain
   const headers = { accept: 'application/nostr+json' }
   return new Promise((resolve, reject) => {
     // No agent: a kept connection would outlive the relay it belongs to.
-    const options = { headers, signal, agent: false as const }
-    get(target, guard ? { ...options, lookup: publicLookup() } : options, resolve).on(
-      'error',
-      reject,
-    )
+    get(target, { headers, signal, agent: false }, resolve).on('error', reject)
   })
 }
 

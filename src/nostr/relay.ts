@@ -21,7 +21,7 @@ export interface Relay {
   state(): RelayState
   /** When the last pong came, ms; undefined while not open. */
   lastPongAt(): number | undefined
-  /** What the relay says of itself (NIP-11), once it was fetched and if there was any. */
+  /** What a relay of the operator says of itself (NIP-11), once it was fetched and if there was any. */
   info(): RelayInfo | undefined
   readonly counters: Readonly<RelayCounters>
   /**
@@ -266,9 +266,9 @@ function begin(machine: Machine, session: Session, options: RelayOptions): void 
   session.begin()
   machine.enter('open')
   machine.tell('opened')
-  if (clock.now() - machine.infoAt < INFO_AGE_MS) return
+  if (guard || clock.now() - machine.infoAt < INFO_AGE_MS) return
   machine.infoAt = clock.now()
-  void fetchRelayInfo(options.url, { guard, signal: machine.stopping.signal }).then((info) => {
+  void fetchRelayInfo(options.url, { signal: machine.stopping.signal }).then((info) => {
     machine.info = info ?? machine.info
   })
 }

@@ -20,8 +20,7 @@ async function serving(answer: RequestListener): Promise<string> {
   return `ws://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-const ask = (url: string, guard = false) =>
-  fetchRelayInfo(url, { guard, signal: new AbortController().signal })
+const ask = (url: string) => fetchRelayInfo(url, { signal: new AbortController().signal })
 
 test('the limits a relay names are kept, and everything of the wrong type is not', () => {
   const limitation = {
@@ -78,14 +77,7 @@ test.each(answers)('a document that is %s is none, and no error', async (_what, 
 test('a relay that never answers is given up when its connection is', async () => {
   const url = await serving(() => {})
   const stop = new AbortController()
-  const asked = fetchRelayInfo(url, { guard: false, signal: stop.signal })
+  const asked = fetchRelayInfo(url, { signal: stop.signal })
   stop.abort()
   expect(await asked).toBeUndefined()
-})
-
-test('a guarded fetch resolves through the guard', async () => {
-  let asked = 0
-  const url = await serving(() => (asked += 1))
-  expect(await ask(url.replace('127.0.0.1', 'localhost'), true)).toBeUndefined()
-  expect(asked).toBe(0)
 })
