@@ -191,3 +191,19 @@ export const LNURL_MS = 5_000
 export const LNURL_CALLBACK_CHARS = 2_000
 /** DMs of the bot that `tithe ask` keeps until they are asked for: a stored page of them is 500. */
 export const REPLIES_KEPT = 1_000
+/** Longest bolt11 that is paid, characters: it is part of a URL when LNbits is asked for its reserve. */
+export const WITHDRAWAL_BOLT11_CHARS = 2_000
+/** Shortest life an invoice must have left to be paid, seconds: what LNbits and a route may take. */
+export const WITHDRAWAL_LIFE_SECONDS = 60
+/** Withdrawals of one customer that have not ended: what hangs in the network must not pile up. */
+export const OPEN_WITHDRAWALS_PER_CUSTOMER = 3
+/** Withdrawals of one customer in a UTC day, failed ones too: each of them is work for LNbits. */
+export const WITHDRAWALS_PER_DAY = 20
+/** Withdrawals worked on at a time; only one of them is being paid. */
+export const WITHDRAWAL_SLOTS = 4
+/** Most rows of each ledger table under one seal: 4 MB of text, and what a broken one leaves to search. */
+export const SEAL_ROWS = 20_000
+/** Pause between two seals, ms: what was booked longer ago cannot be edited unseen. */
+export const SEAL_EVERY_MS = 60_000
+/** Rows an audit reads at a time: 2 MB. */
+export const AUDIT_PAGE_ROWS = 10_000

@@ -5,7 +5,9 @@ import { createPayments } from '../../src/journey/payment.ts'
 import type { PricedRequest } from '../../src/journey/request.ts'
 import { createSettle } from '../../src/journey/settle.ts'
 import { defaultMoneyRules, type MoneyRules } from '../../src/money/rules.ts'
+import type { Tier } from '../../src/money/tiers.ts'
 import { readBreaches, readDrift } from '../../src/store/audit.ts'
+import { setGrantedTier } from '../../src/store/customers.ts'
 import { inTransaction, type Sql } from '../../src/store/database.ts'
 import { insertInvoices } from '../../src/store/invoices.ts'
 import { awaitPayment, type Job, readJob } from '../../src/store/jobs.ts'
@@ -91,12 +93,18 @@ export async function journeyOn(sql: Sql, overrides: Partial<MoneyRules> = {}) {
     return read(row.id)
   }
 
+  /** A key that the operator gave a tier. */
+  async function granted(tier: Tier, customer = someKey()): Promise<string> {
+    await setGrantedTier(sql, customer, tier, 'granted')
+    return customer
+  }
+
   async function expectClean(): Promise<void> {
     expect(await readDrift(sql)).toEqual([])
     expect(await readBreaches(sql)).toEqual([])
   }
 
-  return { rules, accept, payments, settle, job, read, invoice, paid, finish, expectClean }
+  return { rules, accept, payments, settle, job, read, invoice, paid, finish, granted, expectClean }
 }
 
 export async function poolSats(sql: Sql): Promise<number> {
