@@ -20,6 +20,7 @@ import { npub } from './nostr/identity.ts'
 import { decryptNip04 } from './nostr/nip04.ts'
 import { type HttpDoor, startHttp } from './operator/http.ts'
 import { createMetrics, type Metrics } from './operator/metrics.ts'
+import { createSealLoop } from './operator/seal-loop.ts'
 import { createStatusLoop, type StatusLoop } from './operator/status-loop.ts'
 import { CUSTOMER_NAME, type Sandbox, startSandbox, writeSandboxFile } from './sandbox/sandbox.ts'
 import { readBornAt } from './store/status.ts'
@@ -73,6 +74,7 @@ export async function startDaemon(options: {
     const lnbits = openLnbits(parts, sandbox)
     undo.push({ stop: async () => lnbits.close() })
     const status = buildStatus(parts, ground, net)
+    const seals = undo.push(createSealLoop({ ...parts, sql: ground.sql }))
     const journey = await buildTheJourney(parts, { ground, net, lnbits, metrics, status })
     const events = watchPayments({
       ...keysOf(config, sandbox),
@@ -87,6 +89,7 @@ export async function startDaemon(options: {
     events.start()
     net.start((event, relay) => journey.receive(event, relay))
     status.start()
+    seals.start()
     return {
       pubkey: net.identity.pubkey,
       npub: npub(net.identity.pubkey),
@@ -104,6 +107,7 @@ export async function startDaemon(options: {
         await events.stop()
         await journey.stop(config.lanes.stopGraceMs)
         await status.stop()
+        await seals.stop()
         await leaveTurns(ground.sql, parts.holder).catch(() => {})
         await undo.all()
       }),

@@ -37,7 +37,6 @@ export function createSealLoop({ sql, holder, clock, log }: SealLoopOptions): Se
     async stop() {
       ended.abort()
       await loop
-      if (loop) await sealQuietly()
     },
   }
 
@@ -46,6 +45,7 @@ export function createSealLoop({ sql, holder, clock, log }: SealLoopOptions): Se
       await sealQuietly()
       await clock.sleep(SEAL_EVERY_MS, ended.signal)
     }
+    await sealQuietly()
   }
 
   async function sealQuietly(): Promise<void> {
