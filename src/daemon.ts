@@ -8,10 +8,12 @@ import { type Ground, openGround } from './ground.ts'
 import { createEnvelope } from './journey/envelope.ts'
 import { createIntake } from './journey/intake.ts'
 import { buildJourney, type Journey } from './journey/journey.ts'
+import type { Payouts } from './journey/payouts.ts'
 import { createPrices } from './journey/prices.ts'
 import { readSecretKey } from './key-file.ts'
 import { createLnbits, type Lnbits } from './lightning/lnbits.ts'
 import { watchPayments } from './lightning/lnbits-events.ts'
+import { resolveLightningAddress } from './lightning/lnurl.ts'
 import { createBtcRate } from './lightning/rate.ts'
 import { PUBLISH_MS } from './limits.ts'
 import type { Log } from './log.ts'
@@ -73,9 +75,12 @@ export async function startDaemon(options: {
     const net = undo.push(await openNet(parts, ground, sandbox))
     const lnbits = openLnbits(parts, sandbox)
     undo.push({ stop: async () => lnbits.close() })
+    const payouts = openPayouts(parts, sandbox)
+    if (payouts) undo.push(payouts)
     const status = buildStatus(parts, ground, net)
     const seals = undo.push(createSealLoop({ ...parts, sql: ground.sql }))
-    const journey = await buildTheJourney(parts, { ground, net, lnbits, metrics, status })
+    const built = { ground, net, lnbits, payouts, metrics, status }
+    const journey = await buildTheJourney(parts, built)
     const events = watchPayments({
       ...keysOf(config, sandbox),
       clock,
@@ -132,19 +137,34 @@ function openNet({ config, clock, log }: Parts, ground: Ground, sandbox: Sandbox
 }
 
 function keysOf({ lnbits }: Config, sandbox: Sandbox | undefined) {
-  if (sandbox) {
-    const { url, bot } = sandbox.lnbits
-    return { url, invoiceKey: bot.invoiceKey, adminKey: bot.adminKey }
-  }
+  if (sandbox) return { url: sandbox.lnbits.url, invoiceKey: sandbox.lnbits.bot.invoiceKey }
   if (!lnbits) throw new Error('LNBITS_URL and LNBITS_INVOICE_KEY are missing')
-  const { url, invoiceKey, adminKey } = lnbits
-  return { url, invoiceKey: invoiceKey.reveal(), adminKey: adminKey?.reveal() }
+  return { url: lnbits.url, invoiceKey: lnbits.invoiceKey.reveal() }
 }
 
+/** The invoice key alone runs everything but payouts. */
 function openLnbits({ config, clock, log }: Parts, sandbox: Sandbox | undefined): Lnbits {
-  const { adminKey, ...keys } = keysOf(config, sandbox)
-  return createLnbits({ ...keys, ...(adminKey === undefined ? {} : { adminKey }), clock, log })
+  return createLnbits({ ...keysOf(config, sandbox), clock, log })
 }
+
+/** What pays withdrawals out: the one reader of the admin key. Without it withdrawals are off. */
+function openPayouts({ config, clock, log }: Parts, sandbox: Sandbox | undefined) {
+  const adminKey = sandbox ? sandbox.lnbits.bot.adminKey : config.lnbits?.adminKey?.reveal()
+  if (adminKey === undefined) return undefined
+  const keys = { ...keysOf(config, sandbox), adminKey }
+  const payer = createLnbits({ ...keys, maxInFlight: PAYOUT_CALLS, clock, log })
+  return {
+    payer,
+    ...config.withdrawals,
+    // The sandbox reaches nothing outside this machine.
+    resolve: sandbox ? async () => noAddress : resolveLightningAddress,
+    stop: async () => payer.close(),
+  }
+}
+
+/** A payout and a question about another one. */
+const PAYOUT_CALLS = 2
+const noAddress = { ok: false, reason: 'address' } as const
 
 function buildStatus({ config, clock, log, holder }: Parts, ground: Ground, net: Net): StatusLoop {
   return createStatusLoop({
@@ -162,9 +182,16 @@ function buildStatus({ config, clock, log, holder }: Parts, ground: Ground, net:
 
 async function buildTheJourney(
   { config, clock, log, holder }: Parts,
-  built: { ground: Ground; net: Net; lnbits: Lnbits; metrics: Metrics; status: StatusLoop },
+  built: {
+    ground: Ground
+    net: Net
+    lnbits: Lnbits
+    payouts: Payouts | undefined
+    metrics: Metrics
+    status: StatusLoop
+  },
 ): Promise<Journey> {
-  const { ground, net, lnbits, metrics, status } = built
+  const { ground, net, lnbits, payouts, metrics, status } = built
   const { sql } = ground
   const { identity } = net
   const fixed = config.btcUsd === undefined ? {} : { fixedUsd: Number(config.btcUsd) }
@@ -179,6 +206,7 @@ async function buildTheJourney(
     }),
     backend: buildBackend(config.backend, { clock, countTokens }),
     lightning: lnbits,
+    payouts,
     take: createIntake({
       identity,
       open: net.open,

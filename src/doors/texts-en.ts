@@ -24,6 +24,10 @@ export interface RefusalFacts {
   limit?: number | undefined
   /** The smallest amount allowed, where that is not 1. */
   limitMin?: number | undefined
+  /** The bound is what is left of a UTC day's. */
+  day?: true | undefined
+  /** Invoices that are asked for before the customer's. */
+  ahead?: number | undefined
   /** How the command is written. */
   usage?: string | undefined
   /** The field of a program's request that is missing or of the wrong kind. */
@@ -76,7 +80,11 @@ const refusals: Record<ReasonCode, (facts: RefusalFacts) => string> = {
   unknown_job: () => 'You have no job with that id. /jobs lists your latest ones.',
   banned: () =>
     'This key is not served here. If you think that is a mistake, write to the operator.',
-  busy: () => 'There is too much to do at the moment. Nothing was charged; try again in a minute.',
+  busy: ({ ahead = 0 }) =>
+    ahead > 0
+      ? `There is too much to do at the moment: ${many(ahead, 'invoice')} would come before yours. ` +
+        'Nothing was charged; try again in a minute.'
+      : 'There is too much to do at the moment. Nothing was charged; try again in a minute.',
   rate_limited: () =>
     'That is too much from you at once. Nothing was charged; send it again in a minute.',
   too_old: () =>
@@ -84,10 +92,15 @@ const refusals: Record<ReasonCode, (facts: RefusalFacts) => string> = {
     'Please send it again if you still want it.',
   rejected: () =>
     'I do not take this request on. Nothing was charged; ask in other words or for something else.',
-  amount_out_of_range: ({ limit, limitMin = 1 }) =>
-    limit === undefined
-      ? `The amount must be at least ${sats(limitMin)}. Choose another one.`
-      : `The amount must be from ${limitMin} to ${sats(limit)}. Choose another one.`,
+  amount_out_of_range: ({ limit, limitMin = 1, day }) => {
+    if (limit === undefined) {
+      return `The amount must be at least ${sats(limitMin)}. Choose another one.`
+    }
+    if (day) return `Today (UTC) you may take out ${sats(limit)} more. The rest can go tomorrow.`
+    return limit === limitMin
+      ? `The amount must be ${sats(limit)}, as the invoice says.`
+      : `The amount must be from ${limitMin} to ${sats(limit)}. Choose another one.`
+  },
   insufficient_balance: ({ limit }) => {
     const available = limit === undefined ? 'less than that' : `only ${sats(limit)}`
     return `Your balance has ${available} to spend. See /balance, or add to it: /topup 1000`

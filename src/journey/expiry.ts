@@ -29,10 +29,7 @@ export function createExpiry({ sql, lightning, lease, paid, deliver }: ExpiryOpt
     if (!invoice) throw new Error(`job ${job.id} awaits a payment and has no invoice`)
     const seen = await lightning.lookupIncoming(invoice.paymentHash, invoice.amountSats)
     await failpoint('expiry:asked')
-    if (seen.state === 'paid') {
-      const { amountSats, feeSats } = seen
-      return paid({ paymentHash: invoice.paymentHash, amountSats, feeSats })
-    }
+    if (seen.state === 'paid') return paid({ ...seen, paymentHash: invoice.paymentHash })
     if (seen.state === 'unreachable') {
       const afterMs = EXPIRY_RETRY_SECONDS * 1000
       await lane.retry(sql, job, { afterMs, error: seen.reason, progress: true })

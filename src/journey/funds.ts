@@ -19,10 +19,9 @@ export interface FundsOptions {
   lightning: InvoiceMaker
   answers: Answers
   /** Undefined where the operator has switched withdrawals off. */
-  withdraw?: (
-    incoming: Incoming,
-    command: Extract<Command, { name: 'withdraw' }>,
-  ) => Promise<Answered>
+  withdraw?:
+    | ((incoming: Incoming, command: Extract<Command, { name: 'withdraw' }>) => Promise<Answered>)
+    | undefined
   lease: Lease
   invoiceTtlSeconds: number
   botName: string

@@ -21,6 +21,7 @@ import type { Taken } from './intake.ts'
 import { Lane } from './lane.ts'
 import type { InvoiceMaker, PaymentChecker } from './lightning.ts'
 import { createPayments } from './payment.ts'
+import { buildPayouts, type Payouts } from './payouts.ts'
 import type { PricingService } from './prices.ts'
 import { createQuote } from './quote.ts'
 import { createSettle } from './settle.ts'
@@ -33,6 +34,8 @@ export interface JourneyOptions {
   prices: PricingService
   backend: Backend
   lightning: InvoiceMaker & PaymentChecker
+  /** Absent: withdrawals are off. */
+  payouts?: Payouts | undefined
   take(event: NostrEvent, relay: string): Promise<Taken>
   sign(row: OutboxRow): Promise<SignedReply>
   publish(
@@ -122,7 +125,8 @@ function buildMoney({ sql, rules, lanes, holder, ...options }: JourneyOptions) {
 
 type Money = ReturnType<typeof buildMoney>
 
-function buildLanes(options: JourneyOptions, { workLease, replyLease, payments, settle }: Money) {
+function buildLanes(options: JourneyOptions, money: Money) {
+  const { workLease, replyLease, payments, settle, answers } = money
   const { sql, lightning, clock, log, holder, notes, lanes: sizes } = options
   const common = { sql, clock, log, holder }
   const worker = { ...common, leaseSeconds: workLease.seconds }
@@ -156,8 +160,16 @@ function buildLanes(options: JourneyOptions, { workLease, replyLease, payments, 
     slots: DELIVERY_SLOTS,
     step: createDeliver({ ...options, wake: () => outbox.wake(), delivered: notes.delivered }),
   })
+  const { moneyMoved } = notes
+  const payouts =
+    options.payouts &&
+    buildPayouts({
+      ...{ ...common, ...options.payouts, lightning, answers, replyLease, deliver, moneyMoved },
+      lease: workLease,
+    })
   const jobLanes = [quote, expiry, work]
-  const all = [...jobLanes, outbox]
+  const payoutLanes = payouts ? [payouts.lane] : []
+  const all = [...jobLanes, ...payoutLanes, outbox]
 
   /** Books a payment and starts what it paid for. */
   async function paid(payment: SeenPayment): Promise<void> {
@@ -173,6 +185,7 @@ function buildLanes(options: JourneyOptions, { workLease, replyLease, payments, 
   return {
     paid,
     deliver,
+    withdraw: payouts?.ask,
     start() {
       for (const lane of all) lane.start()
     },
@@ -180,7 +193,8 @@ function buildLanes(options: JourneyOptions, { workLease, replyLease, payments, 
       for (const lane of all) lane.wake()
     },
     wakeTable(table: string) {
-      for (const lane of table === 'outbox' ? [outbox] : jobLanes) lane.wake()
+      const others = table === 'withdrawals' ? payoutLanes : jobLanes
+      for (const lane of table === 'outbox' ? [outbox] : others) lane.wake()
     },
     /** A job that was inserted leased to this process goes on at once. */
     takeJob(job: NewJob) {
@@ -190,7 +204,7 @@ function buildLanes(options: JourneyOptions, { workLease, replyLease, payments, 
     },
     /** Work and quotes first, so that the replies they end with still go out. */
     async stop(graceMs: number) {
-      await Promise.all(jobLanes.map((lane) => lane.stop(graceMs)))
+      await Promise.all([...jobLanes, ...payoutLanes].map((lane) => lane.stop(graceMs)))
       await outbox.stop(graceMs)
     },
   }
@@ -219,7 +233,7 @@ function buildDesk(
     ...options,
     accept,
     answers,
-    funds: createFunds({ ...options, answers, lease: replyLease }),
+    funds: createFunds({ ...options, answers, lease: replyLease, withdraw: lanes.withdraw }),
     takeJob: lanes.takeJob,
     deliver: lanes.deliver,
     counted: options.notes.requested,

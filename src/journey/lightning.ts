@@ -1,3 +1,5 @@
+import type { OutgoingState, PayState } from '../lightning/lnbits-types.ts'
+
 /** What the journey needs of LNbits; `src/lightning/lnbits.ts` is one, the simulator another. */
 export interface InvoiceMaker {
   /** Throws when LNbits does not answer or says no; a second call may make a second invoice. */
@@ -10,13 +12,26 @@ export interface InvoiceMaker {
 }
 
 export type IncomingState =
-  | { state: 'paid'; amountSats: number; feeSats: number }
+  | { state: 'paid'; amountSats: number; feeSats: number; dustMsat?: number }
   | { state: 'pending' | 'failed' | 'absent' }
   | { state: 'unreachable'; reason: string }
 
 export interface PaymentChecker {
-  /** The authority: an authenticated look at one hash. */
-  lookupIncoming(paymentHash: string, amountSats: number): Promise<IncomingState>
+  /** The authority: an authenticated look at one hash. `background` looks wait for all others. */
+  lookupIncoming(
+    paymentHash: string,
+    amountSats: number,
+    priority?: 'payment' | 'background',
+  ): Promise<IncomingState>
   /** A hint for many hashes at once; whoever reads `paid` looks again by hash. */
   listIncoming(paymentHashes: string[]): Promise<Map<string, 'paid' | 'pending' | 'failed'>>
+}
+
+/** What pays out. Only here the admin key is used; every answer but a success is asked about again. */
+export interface Payer {
+  /** What LNbits holds back for routing this invoice, sats. */
+  feeReserveSats(bolt11: string): Promise<number>
+  pay(bolt11: string, paymentHash: string): Promise<PayState>
+  lookupOutgoing(paymentHash: string, amountSats: number): Promise<OutgoingState>
+  confirmFailed(bolt11: string, paymentHash: string): Promise<OutgoingState>
 }

@@ -9,6 +9,7 @@ import type { Lease } from '../store/lease.ts'
 import { customerAccount, jobAccount, lockPool, post, type Transfer } from '../store/ledger.ts'
 import { type NewReply, type OutboxRow, putReplies } from '../store/outbox.ts'
 import { countPoolDay, type PoolFacts, readPool, readPoolToday } from '../store/pool.ts'
+import { addDust } from '../store/solvency.ts'
 import { type Batcher, createBatcher } from './batcher.ts'
 import { createFreeTier, type FreeTierService, type GateFacts } from './free-tier.ts'
 import { poolReply } from './pool-reply.ts'
@@ -160,7 +161,7 @@ function donate(invoice: Seen, books: Books, rules: MoneyRules): Outcome {
     to: invoice,
     jobId: null,
     step: 'donated',
-    reply: poolReply(books.pool, books.today, rules),
+    reply: { ...poolReply(books.pool, books.today, rules), donatedSats: invoice.seenSats },
   })
   return { outcome: 'donated', rumorId: invoice.rumorId }
 }
@@ -211,7 +212,9 @@ async function writeAll(
   const { pool, starts, transfers } = books
   const given = starts.filter((start) => start.reservedSats > 0)
   const reservedSum = given.reduce((sum, start) => sum + start.reservedSats, 0)
-  const [started, , , , written] = await Promise.all([
+  const dust = new Map(payments.map(({ paymentHash, dustMsat = 0 }) => [paymentHash, dustMsat]))
+  const dustMsat = [...outcomes.keys()].reduce((sum, hash) => sum + (dust.get(hash) ?? 0), 0)
+  const [started, , , , , written] = await Promise.all([
     Promise.all(starts.map((start) => startPaidWork(tx, { ...start, day: pool.day }, lease))),
     post(tx, transfers, new Set(starts.map(({ job }) => jobAccount(job.id)))),
     countCustomerDays(
@@ -228,6 +231,7 @@ async function writeAll(
       absorbedSats: reservedSum,
       partial: given.length,
     }),
+    addDust(tx, dustMsat),
     putReplies(tx, books.replies, replyLease),
   ])
   await failpoint('payment:before-commit')

@@ -2,7 +2,13 @@ import type { Clock } from '../clock.ts'
 import { LOOKS_PER_PASS, WATCHED_INVOICES } from '../limits.ts'
 import type { Log } from '../log.ts'
 import type { Sql } from '../store/database.ts'
-import { noteUnpaid, readWatched, type SeenPayment, takeDueLooks } from '../store/invoices.ts'
+import {
+  noteUnpaid,
+  readWatched,
+  type SeenPayment,
+  takeDueLooks,
+  type WatchedInvoice,
+} from '../store/invoices.ts'
 import { takeTurn } from '../store/turns.ts'
 import type { IncomingState, PaymentChecker } from './lightning.ts'
 
@@ -35,9 +41,14 @@ export interface Watch {
 export function createWatch(options: WatchOptions): Watch {
   const { sql, lightning, clock, log, pollMs } = options
   const ended = new AbortController()
+  // A few polls: a holder that died leaves a short gap, one that is slow keeps its turn.
+  const turnSeconds = (3 * pollMs) / 1000 + 2
   let alarm = new AbortController()
   let loop: Promise<void> | undefined
   const looks = new Map<string, Promise<boolean>>()
+  // At the start and after LNbits was away a replica looks for itself, whoever has the turn: the holder may be
+  // dead, and a payment that came meanwhile is announced no more.
+  let urgent = true
 
   return { start, hint, runOnce, stop }
 
@@ -58,6 +69,7 @@ export function createWatch(options: WatchOptions): Watch {
   function hint(paymentHash?: string): void {
     if (ended.signal.aborted) return
     if (paymentHash === undefined) {
+      urgent = true
       alarm.abort()
       return
     }
@@ -73,9 +85,9 @@ export function createWatch(options: WatchOptions): Watch {
   }
 
   async function runOnce(): Promise<{ asked: number; paid: number }> {
-    if (!(await takeTurn(sql, 'payment-watch', options.holder, turnSeconds))) {
-      return { asked: 0, paid: 0 }
-    }
+    const ours = await takeTurn(sql, 'payment-watch', options.holder, turnSeconds)
+    if (!ours && !urgent) return { asked: 0, paid: 0 }
+    urgent = false
     const watched = await readWatched(sql, WATCHED_INVOICES)
     const amounts = new Map(watched.map((w) => [w.paymentHash, w.amountSats]))
     let paid = 0
@@ -85,28 +97,33 @@ export function createWatch(options: WatchOptions): Watch {
         const amountSats = amounts.get(paymentHash)
         return state === 'paid' && amountSats !== undefined ? [{ paymentHash, amountSats }] : []
       })
-      const found = await Promise.all(likely.map(look))
+      const found = await Promise.all(likely.map((watched) => look(watched)))
       paid += found.filter(Boolean).length
     }
     const due = await takeDueLooks(sql, LOOKS_PER_PASS)
-    const found = await Promise.all(due.map(look))
+    const found = await Promise.all(due.map((watched) => look(watched, 'background')))
     return { asked: watched.length, paid: paid + found.filter(Boolean).length }
   }
 
   /** The authoritative look at one hash; concurrent reasons to look share it. True when it is paid. */
-  function look({ paymentHash, amountSats }: { paymentHash: string; amountSats: number }) {
+  function look({ paymentHash, amountSats }: WatchedInvoice, priority: LookPriority = 'payment') {
     const running = looks.get(paymentHash)
     if (running) return running
-    const fresh = lookOnce(paymentHash, amountSats).finally(() => looks.delete(paymentHash))
+    const fresh = lookOnce(paymentHash, amountSats, priority).finally(() =>
+      looks.delete(paymentHash),
+    )
     looks.set(paymentHash, fresh)
     return fresh
   }
 
-  async function lookOnce(paymentHash: string, amountSats: number): Promise<boolean> {
-    const seen: IncomingState = await lightning.lookupIncoming(paymentHash, amountSats)
+  async function lookOnce(
+    paymentHash: string,
+    amountSats: number,
+    priority: LookPriority,
+  ): Promise<boolean> {
+    const seen: IncomingState = await lightning.lookupIncoming(paymentHash, amountSats, priority)
     if (seen.state === 'paid') {
-      const { amountSats: cameSats, feeSats } = seen
-      await options.paid({ paymentHash, amountSats: cameSats, feeSats })
+      await options.paid({ ...seen, paymentHash })
       return true
     }
     if (seen.state === 'unreachable') log.debug({ reason: seen.reason }, 'LNbits cannot be asked')
@@ -121,5 +138,5 @@ export function createWatch(options: WatchOptions): Watch {
   }
 }
 
-/** Longer than a pass may take, so that the turn does not wander while LNbits is slow. */
-const turnSeconds = 15
+/** A payment that somebody hinted at goes before quotes; a look that is merely due goes last. */
+type LookPriority = 'payment' | 'background'

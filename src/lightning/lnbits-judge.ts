@@ -1,6 +1,6 @@
 import type { LnbitsAnswer } from './lnbits-http.ts'
 import {
-  feeSats,
+  feeOf,
   instantSeconds,
   lookShape,
   type PaymentJson,
@@ -37,7 +37,7 @@ export function judgeIncoming(
       const paid = {
         state: 'paid' as const,
         amountSats: asked.amountSats,
-        feeSats: feeSats(row.payment),
+        ...feeOf(row.payment),
       }
       return at === undefined ? paid : { ...paid, at }
     }
@@ -58,7 +58,7 @@ export function judgeOutgoing(answer: LnbitsAnswer, asked: Asked): OutgoingState
     return foreign
   switch (row.status) {
     case 'success':
-      return { state: 'success', feeSats: feeSats(row.payment) }
+      return { state: 'success', ...feeOf(row.payment) }
     case 'failed':
       return { state: 'failed-unconfirmed' }
     default:

@@ -54,9 +54,15 @@ export function rowState(row: PaymentJson): 'success' | 'pending' | 'failed' | u
   return row.pending ? 'pending' : 'success'
 }
 
-/** Fees are rounded up: a fraction of a sat that we leave out would make the wallet fall short. */
-export function feeSats(row: PaymentJson): number {
-  return Math.ceil(Math.abs(row.fee ?? 0) / 1000)
+/**
+ * A fee as the ledger counts it: rounded up, because a fraction that we leave out would make the
+ * wallet fall short. What LNbits did not take of the last sat is the dust.
+ */
+export function feeOf(row: PaymentJson): { feeSats: number; dustMsat?: number } {
+  const feeMsat = Math.ceil(Math.abs(row.fee ?? 0))
+  const feeSats = Math.ceil(feeMsat / 1000)
+  const dustMsat = feeSats * 1000 - feeMsat
+  return dustMsat === 0 ? { feeSats } : { feeSats, dustMsat }
 }
 
 /** Unix seconds of LNbits' instant: a number, or ISO with a zone; without one it is UTC. */

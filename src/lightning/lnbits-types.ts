@@ -5,6 +5,8 @@ export type IncomingState =
       amountSats: number
       /** What the node kept, rounded up to a sat: the wallet holds that much less. */
       feeSats: number
+      /** What the rounding of the fee left in the wallet; absent when nothing. */
+      dustMsat?: number
       /** Unix seconds of LNbits' last change to the row. */
       at?: number
     }
@@ -13,7 +15,13 @@ export type IncomingState =
 
 /** What LNbits' word on an outgoing payment comes to. */
 export type OutgoingState =
-  | { state: 'success'; feeSats: number }
+  | {
+      state: 'success'
+      /** Rounded up to a sat. */
+      feeSats: number
+      /** What the rounding left in the wallet; absent when nothing. */
+      dustMsat?: number
+    }
   /** In flight; it may stay so for weeks, or for ever (trap 1). */
   | { state: 'pending' }
   /** LNbits says failed, which is no proof (trap 1): `confirmFailed` asks the node again. */

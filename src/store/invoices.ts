@@ -59,8 +59,10 @@ export interface SeenPayment {
   paymentHash: string
   /** What LNbits says came in, sats. */
   amountSats: number
-  /** What LNbits kept of it, sats. */
+  /** What LNbits kept of it, sats, rounded up. */
   feeSats: number
+  /** What the rounding left; absent when nothing. */
+  dustMsat?: number
 }
 
 /** Marks invoices paid, each once for ever: what comes back is to be booked in this transaction. */

@@ -15,7 +15,8 @@ describe('a payout', () => {
     await using lab = await startLab()
     const { bolt11, paymentHash } = lab.outside(1000)
     lab.play.node.script(paymentHash, { kind: 'ok', feeMsat: 1_500 })
-    expect(await lab.lnbits.pay(bolt11, paymentHash)).toEqual({ state: 'success', feeSats: 2 })
+    const cost = { feeSats: 2, dustMsat: 500 }
+    expect(await lab.lnbits.pay(bolt11, paymentHash)).toEqual({ state: 'success', ...cost })
     expect(balanceSats(lab)).toBe(98_998.5)
     expect(payouts(lab, paymentHash)).toBe(1)
   })
@@ -26,7 +27,8 @@ describe('a payout', () => {
     const { bolt11, paymentHash } = lab.outside(1000)
     expect(await lab.lnbits.feeReserveSats(bolt11)).toBe(10)
     lab.play.node.script(paymentHash, { kind: 'ok', feeMsat: 57_001 })
-    expect(await lab.lnbits.pay(bolt11, paymentHash)).toEqual({ state: 'success', feeSats: 58 })
+    const cost = { feeSats: 58, dustMsat: 999 }
+    expect(await lab.lnbits.pay(bolt11, paymentHash)).toEqual({ state: 'success', ...cost })
   })
 
   test('that takes long is pending, and its end is found by asking (trap 5)', async () => {

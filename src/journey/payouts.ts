@@ -1,0 +1,58 @@
+import type { Clock } from '../clock.ts'
+import { WITHDRAWAL_SLOTS } from '../limits.ts'
+import type { LightningAddressAnswer } from '../lightning/lnurl.ts'
+import type { Log } from '../log.ts'
+import type { Sql } from '../store/database.ts'
+import { withdrawalLane } from '../store/lanes.ts'
+import type { Lease } from '../store/lease.ts'
+import type { OutboxRow } from '../store/outbox.ts'
+import type { Withdrawal } from '../store/withdrawals.ts'
+import type { Answers } from './answers.ts'
+import type { FundsOptions } from './funds.ts'
+import { Lane } from './lane.ts'
+import type { Payer, PaymentChecker } from './lightning.ts'
+import { createWithdraw } from './withdraw.ts'
+import { createWithdrawAsk } from './withdraw-ask.ts'
+
+/** What pays withdrawals out, and within which bounds. Without it withdrawals are off. */
+export interface Payouts {
+  /** The one part that knows the admin key. */
+  payer: Payer
+  /** Turns a lightning address into one invoice. Never throws. */
+  resolve(asked: { address: string; amountSats: number }): Promise<LightningAddressAnswer>
+  satsMin: number
+  /** Most that one customer may take out in a UTC day. */
+  dailySatsMax: number
+}
+
+export interface PayoutsOptions extends Payouts {
+  sql: Sql
+  lightning: Pick<PaymentChecker, 'lookupIncoming'>
+  answers: Answers
+  clock: Clock
+  log: Log
+  /** This replica. */
+  holder: string
+  lease: Lease
+  replyLease: Lease
+  deliver(replies: readonly OutboxRow[]): void
+  moneyMoved(): void
+}
+
+/** The two halves of a withdrawal: what takes the request, and the lane that pays. */
+export function buildPayouts(options: PayoutsOptions): {
+  lane: Lane<Withdrawal>
+  ask: NonNullable<FundsOptions['withdraw']>
+} {
+  const { sql, clock, log, holder, lease } = options
+  const lane = new Lane<Withdrawal>({
+    ...{ sql, clock, log, holder },
+    name: 'withdraw',
+    leaseSeconds: lease.seconds,
+    queries: withdrawalLane,
+    slots: WITHDRAWAL_SLOTS,
+    step: createWithdraw(options),
+  })
+  const ask = createWithdrawAsk({ ...options, held: (row) => lane.take([row]) })
+  return { lane, ask }
+}

@@ -1,0 +1,86 @@
+import { failpoint } from '../failpoint.ts'
+import { settleWithdrawal } from '../money/withdrawal.ts'
+import { readBalances } from '../store/customers.ts'
+import type { Tx } from '../store/database.ts'
+import type { Lease } from '../store/lease.ts'
+import {
+  customerAccount,
+  lockPool,
+  post,
+  type Transfer,
+  withdrawalAccount,
+} from '../store/ledger.ts'
+import { type NewReply, type OutboxRow, putReplies } from '../store/outbox.ts'
+import { addDust } from '../store/solvency.ts'
+import { finishWithdrawal, type Withdrawal } from '../store/withdrawals.ts'
+
+/** How a withdrawal ends. */
+export type WithdrawalEnding =
+  /** The payment has arrived. */
+  | { state: 'done'; feeSats: number; dustMsat?: number; reason?: string }
+  /** Nothing was paid and nothing will be. */
+  | { state: 'failed'; reason: string }
+
+/**
+ * Ends a withdrawal in the caller's transaction: last state, ledger and reply together. Its hold is
+ * emptied to the last sat. Undefined when somebody else has ended it or taken it over.
+ */
+export async function endWithdrawal(
+  tx: Tx,
+  row: Withdrawal,
+  ending: WithdrawalEnding,
+  lease: Lease,
+): Promise<OutboxRow[] | undefined> {
+  await lockPool(tx)
+  const done = ending.state === 'done'
+  const day = await finishWithdrawal(tx, row, {
+    state: ending.state,
+    reason: ending.reason ?? null,
+    feeSats: done ? ending.feeSats : null,
+  })
+  if (day === undefined) return undefined
+  const own = new Set([withdrawalAccount(row.id)])
+  await Promise.all([
+    post(tx, transfersOf(row, ending, day), own),
+    done ? addDust(tx, ending.dustMsat ?? 0) : undefined,
+  ])
+  const balances = await readBalances(tx, [row.customer])
+  const balanceSats = balances.get(row.customer)?.balanceSats ?? 0
+  const reply = withdrawalReply(row, balanceSats, ending)
+  const replies = await putReplies(tx, [reply], lease)
+  await failpoint('withdraw:before-terminal')
+  return replies
+}
+
+function transfersOf(row: Withdrawal, ending: WithdrawalEnding, day: string): Transfer[] {
+  const account = withdrawalAccount(row.id)
+  const cause = { ref: account, day }
+  const back = { ...cause, kind: 'withdraw_returned', debit: account } as const
+  const customer = customerAccount(row.customer)
+  if (ending.state === 'failed') return [{ ...back, credit: customer, sats: row.heldSats }]
+  const { feeSats } = ending
+  const { returnedSats, shortfallSats } = settleWithdrawal({ ...row, feeSats })
+  const out = { ...cause, debit: account, credit: 'lightning' }
+  return [
+    { ...cause, kind: 'shortfall', debit: 'operator', credit: account, sats: shortfallSats },
+    { ...out, kind: 'withdrawn', sats: row.amountSats },
+    { ...out, kind: 'withdraw_fee', sats: feeSats },
+    { ...back, credit: customer, sats: returnedSats },
+  ]
+}
+
+/** The reply of each step. `balanceSats` is without what is on its way. */
+export function withdrawalReply(
+  row: Pick<Withdrawal, 'amountSats' | 'customer' | 'via' | 'form' | 'programId'> &
+    Pick<Withdrawal, 'rumorAt' | 'rumorId'>,
+  balanceSats: number,
+  { state, ...end }: { state: 'sent' | 'unknown' } | WithdrawalEnding,
+): NewReply {
+  const fee = 'feeSats' in end ? { feeSats: end.feeSats } : {}
+  return {
+    to: row,
+    jobId: null,
+    step: `withdrawal_${state}`,
+    reply: { type: 'withdrawal', state, sats: row.amountSats, ...fee, balanceSats },
+  }
+}

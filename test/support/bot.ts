@@ -1,0 +1,302 @@
+import { randomBytes } from 'node:crypto'
+import { armFailpoints, type Failpoint } from '../../src/failpoint.ts'
+import type { Backend, Finished } from '../../src/backends/backend.ts'
+import { type Clock, systemClock } from '../../src/clock.ts'
+import { buildJourney, type Journey } from '../../src/journey/journey.ts'
+import { createPrices } from '../../src/journey/prices.ts'
+import { encodeBolt11 } from '../../src/lightning/bolt11-encode.ts'
+import { createLnbits, type Lnbits } from '../../src/lightning/lnbits.ts'
+import type { LightningAddressAnswer } from '../../src/lightning/lnurl.ts'
+import { type Log, silentLog } from '../../src/log.ts'
+import { defaultMoneyRules, type MoneyRules } from '../../src/money/rules.ts'
+import { type PlayLnbits, startPlayLnbits } from '../../src/sandbox/lnbits.ts'
+import { readBreaches, readDrift } from '../../src/store/audit.ts'
+import { readBalances } from '../../src/store/customers.ts'
+import { inTransaction, openDatabase, type Sql } from '../../src/store/database.ts'
+import { seedPool } from '../../src/store/pool.ts'
+import { freshDatabase, type TestDatabase } from './database.ts'
+import { rawCall, textAt } from './lnbits-raw.ts'
+import { until } from './until.ts'
+
+export type Told = Record<string, unknown> & { type: string }
+
+/**
+ * The whole journey on a real database and a play-money LNbits, from the text of a DM to its replies
+ * in the outbox; only Nostr is left out. Any number of bots may be started on one lab, one after the
+ * other or at once: what they share is what replicas share.
+ */
+export interface BotLab extends AsyncDisposable {
+  db: TestDatabase
+  sql: Sql
+  play: PlayLnbits
+  bot(options?: BotOptions): Promise<Bot>
+  /** Every reply that this customer's messages have got, in order. */
+  told(customer: string, type?: string): Promise<Told[]>
+  /** Waits for the `count`-th reply of a type. */
+  hears(customer: string, type: string, count?: number): Promise<Told>
+  balance(customer: string): Promise<{ availableSats: number; balanceSats: number }>
+  /** Puts sats on a customer's balance by a paid top-up. */
+  topUp(bot: Bot, customer: string, sats: number): Promise<void>
+  /** Pays a bolt11 from another wallet of the same LNbits. */
+  pay(bolt11: unknown): Promise<void>
+  /** An invoice of a node that is not this one. */
+  outside(amountSats: number, expirySeconds?: number): { bolt11: string; paymentHash: string }
+  /** The sum of what the node really paid out for this hash, and the wallet's balance. */
+  payouts(paymentHash: string): number
+  walletSats(): number
+  /** Every account adds up, every rule between the tables holds, and LNbits has what the ledger says. */
+  expectClean(): Promise<void>
+}
+
+export interface BotOptions {
+  log?: Log
+  clock?: Clock
+  backend?: (request: string, signal: AbortSignal) => Promise<Finished>
+  resolve?: (asked: { address: string; amountSats: number }) => Promise<LightningAddressAnswer>
+  withdrawals?: { satsMin?: number; dailySatsMax?: number } | 'off'
+  rules?: Partial<MoneyRules>
+  pollMs?: number
+  workSlots?: number
+  invoiceTtlSeconds?: number
+  /** Price of a request, sats. */
+  priceSats?: number
+  timeoutMs?: number
+}
+
+export interface Bot extends AsyncDisposable {
+  journey: Journey
+  lnbits: Lnbits
+  /** A DM as the desk gets it; resolves when its answer is committed, with the message's id. */
+  dm(customer: string, text: string, message?: { id: string; at: number }): Promise<string>
+  /**
+   * The process is gone: nothing of it writes any more, and its leases have run out. With `at`, it
+   * dies the first time that it passes this failpoint; the promise resolves when that has happened.
+   */
+  crash(): Promise<void>
+  crashAt(at: Failpoint): Promise<void>
+  stop(): Promise<void>
+}
+
+export const someKey = (): string => randomBytes(32).toString('hex')
+
+const FAR_KEY = new Uint8Array(32).fill(5)
+
+export async function botLab({ botBalanceSats = 0, payWaitMs = 20 } = {}): Promise<BotLab> {
+  const [db, play] = await Promise.all([
+    freshDatabase({ max: 8 }),
+    startPlayLnbits({
+      botBalanceSats,
+      payWaitMs,
+      seedWallets: [{ name: 'payer', balanceSats: 100_000_000 }],
+    }),
+  ])
+  const { sql } = db
+  const bots: Bot[] = []
+  const lab: BotLab = {
+    db,
+    sql,
+    play,
+    async bot(options = {}) {
+      const bot = await startBot(db, play, options)
+      bots.push(bot)
+      return bot
+    },
+    async told(customer, type) {
+      const rows = await sql<{ reply: Told }[]>`
+        select reply from outbox where customer = ${customer} order by id`
+      return rows.map((row) => row.reply).filter((reply) => !type || reply.type === type)
+    },
+    hears: (customer, type, count = 1) =>
+      until(`${type} number ${count}`, async () => (await lab.told(customer, type))[count - 1]),
+    async balance(customer) {
+      const balances = await readBalances(sql, [customer])
+      return balances.get(customer) ?? { availableSats: 0, balanceSats: 0 }
+    },
+    async topUp(bot, customer, sats) {
+      const count = (await lab.told(customer, 'invoice')).length + 1
+      const before = (await lab.balance(customer)).availableSats
+      await bot.dm(customer, `/topup ${sats}`)
+      const { bolt11 } = await lab.hears(customer, 'invoice', count)
+      await lab.pay(bolt11)
+      bot.journey.hintPayment()
+      await until('the top-up is booked', async () => {
+        return (await lab.balance(customer)).availableSats === before + sats
+      })
+    },
+    async pay(bolt11) {
+      const key = play.wallet('payer')?.adminKey ?? ''
+      const paid = await rawCall(play.url, '/payments', { key, body: { out: true, bolt11 } })
+      if (textAt(paid.json, 'status') !== 'success') {
+        throw new Error(`the payer could not pay: ${JSON.stringify(paid.json)}`)
+      }
+    },
+    outside: farInvoice,
+    payouts: (paymentHash) => play.node.paid().get(paymentHash) ?? 0,
+    walletSats: () => play.balanceMsat(play.bot.id) / 1000,
+    async expectClean() {
+      const drift = await readDrift(sql)
+      const breaches = await readBreaches(sql)
+      if (drift.length > 0 || breaches.length > 0) {
+        throw new Error(`the books do not add up: ${JSON.stringify({ drift, breaches })}`)
+      }
+      const [row] = await sql<{ sats: number; dust: number }[]>`
+        select balance_sats as sats, coalesce((
+          select value::text::bigint from timmy_config where key = 'lightning_dust_msat'
+        ), 0) as dust from accounts where name = 'lightning'`
+      const ownSats = lab.walletSats() - botBalanceSats
+      const bookedSats = (row?.sats ?? 0) + (row?.dust ?? 0) / 1000
+      if (Math.abs(ownSats - bookedSats) > 1e-6) {
+        throw new Error(`LNbits holds ${ownSats} sats of ours, the ledger says ${bookedSats}`)
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      armFailpoints(undefined)
+      for (const bot of bots) await bot.stop()
+      await play.stop()
+      await db[Symbol.asyncDispose]()
+    },
+  }
+  return lab
+}
+
+async function startBot(db: TestDatabase, play: PlayLnbits, options: BotOptions): Promise<Bot> {
+  const { log = silentLog, clock = systemClock, withdrawals = {} } = options
+  const holder = `bot-${someKey().slice(0, 8)}`
+  const sql = openDatabase({ ...db.connection, max: 8, applicationName: holder, log: silentLog })
+  const rules = { ...defaultMoneyRules, ...options.rules }
+  await inTransaction(sql, (tx) => seedPool(tx, rules))
+  const { timeoutMs } = options
+  const calls = timeoutMs === undefined ? {} : { timeoutMs, payTimeoutMs: timeoutMs }
+  const keys = { url: play.url, invoiceKey: play.bot.invoiceKey, clock, log, ...calls }
+  const lnbits = createLnbits(keys)
+  const payer = createLnbits({ ...keys, adminKey: play.bot.adminKey, maxInFlight: 2 })
+  const journey = buildJourney({
+    sql,
+    rules,
+    prices: createPrices({
+      models: [{ name: 'echo', satsPerRequest: options.priceSats ?? 21 }],
+      marginPct: rules.marginPct,
+      rate: { current: async () => ({ usdPerBtc: 100_000 }) },
+      countTokens: (text) => text.length,
+    }),
+    backend: backendOf(options.backend),
+    lightning: lnbits,
+    ...(withdrawals === 'off'
+      ? {}
+      : {
+          payouts: {
+            payer,
+            resolve: options.resolve ?? (async () => ({ ok: false, reason: 'address' as const })),
+            satsMin: withdrawals.satsMin ?? 200,
+            dailySatsMax: withdrawals.dailySatsMax ?? 100_000,
+          },
+        }),
+    take: async (event, relay) => ({
+      kind: 'letter',
+      letter: {
+        sender: event.pubkey,
+        via: 'nip17',
+        rumorAt: event.created_at,
+        rumorId: event.id,
+        text: event.content,
+        relay,
+        proof: '{}',
+      },
+    }),
+    sign: async (row) => ({ events: [{ id: `${row.id}`, json: '{}' }], relays: ['ws://relay'] }),
+    publish: async () => new Map([['ws://relay', { outcome: 'acknowledged' as const }]]),
+    clock,
+    log,
+    holder,
+    bornAt: 0,
+    invoiceTtlSeconds: options.invoiceTtlSeconds ?? 600,
+    paymentPollMs: options.pollMs ?? 50,
+    botName: 'Timmy',
+    lanes: { workSlots: options.workSlots ?? 16, workLeaseSeconds: 30, deliveryLeaseSeconds: 30 },
+    notes: { dropped() {}, requested() {}, delivered() {}, moneyMoved() {} },
+  })
+  journey.start()
+  return handle(db, { sql, journey, lnbits, payer, clock, holder })
+}
+
+function handle(
+  db: TestDatabase,
+  parts: {
+    sql: Sql
+    journey: Journey
+    lnbits: Lnbits
+    payer: Lnbits
+    clock: Clock
+    holder: string
+  },
+): Bot {
+  const { sql, journey, lnbits, payer, clock, holder } = parts
+  let ended: Promise<void> | undefined
+  const end = (graceful: boolean) => {
+    ended ??= (async () => {
+      if (!graceful) await sql.end({ timeout: 0 })
+      if (!graceful) for (const client of [lnbits, payer]) client.close()
+      await journey.stop(graceful ? 1_000 : 0).catch(() => {})
+      for (const client of [lnbits, payer]) client.close()
+      if (graceful) await sql.end({ timeout: 1 })
+    })()
+    return ended
+  }
+  const crash = async () => {
+    await end(false)
+    for (const table of ['jobs', 'outbox', 'withdrawals']) {
+      await db.sql`update ${db.sql(table)} set due_at = now() where lease = ${holder}`
+    }
+    await db.sql`delete from outbox_turns where holder = ${holder}`
+  }
+  return {
+    journey,
+    lnbits,
+    async dm(customer, text, { id, at } = { id: someKey(), at: unixNow(clock) }) {
+      const event = { id, pubkey: customer, created_at: at, kind: 14, tags: [], content: text }
+      await journey.receive({ ...event, sig: '' }, 'ws://relay')
+      return id
+    },
+    crash,
+    crashAt: (at) =>
+      new Promise((resolve, reject) => {
+        armFailpoints(async (passed) => {
+          if (passed !== at) return
+          armFailpoints(undefined)
+          crash().then(resolve, reject)
+          // What the process would have done after this point it never does.
+          await new Promise(() => {})
+        })
+      }),
+    stop: () => end(true),
+    [Symbol.asyncDispose]: () => end(true),
+  }
+}
+
+const unixNow = (clock: Clock) => Math.floor(clock.now() / 1000)
+
+function backendOf(run: BotOptions['backend']): Backend {
+  return {
+    name: 'test',
+    run: ({ request, signal }) =>
+      run
+        ? run(request, signal)
+        : Promise.resolve({ result: `did: ${request}`, usage: { input: 1, output: 1 } }),
+  }
+}
+
+function farInvoice(amountSats: number, expirySeconds = 3600) {
+  const paymentHash = someKey()
+  const bolt11 = encodeBolt11(
+    {
+      amountMsat: BigInt(amountSats) * 1000n,
+      paymentHash,
+      paymentSecret: '11'.repeat(32),
+      createdAt: Math.floor(systemClock.now() / 1000),
+      expirySeconds,
+      description: 'elsewhere',
+    },
+    FAR_KEY,
+  )
+  return { bolt11, paymentHash }
+}
