@@ -3,11 +3,12 @@ import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { DATABASE_CONNECTIONS } from './limits.ts'
 import type { Log } from './log.ts'
-import { inTransaction, openDatabase, type Sql } from './store/database.ts'
+import { checkServer, inTransaction, openDatabase, type Sql } from './store/database.ts'
 import type { DatabaseTarget } from './store/database-target.ts'
 import { startEmbedded } from './store/embedded.ts'
 import { migrate } from './store/migrate.ts'
 import { seedPool } from './store/pool.ts'
+import { APP_ROLE, canTakeAppRole } from './store/role.ts'
 
 /** The database as the daemon and every command find it: reachable, migrated and seeded. */
 export interface Ground {
@@ -19,40 +20,82 @@ export interface Ground {
   stop(): Promise<void>
 }
 
+export interface GroundOptions {
+  clock: Clock
+  log: Log
+  /** What `pg_stat_activity` shows after "tithe". */
+  name: string
+  /** Milliseconds a statement may run, where the usual bound is too short. */
+  statementTimeoutMs?: number
+}
+
 const MIGRATIONS = join(import.meta.dirname, '../migrations')
+
+/** Longest statement of a migration, milliseconds: a large table is rewritten in minutes. */
+const MIGRATION_MS = 600_000
 
 /**
  * Opens the configured database, or joins or starts the embedded one in the data directory. A command may do
- * this while the daemon runs: both use the same server.
+ * this while the daemon runs: both use the same server. What is handed out works as the application's role
+ * where there is one, so that nothing it does can rewrite the books.
  */
-export async function openGround(
-  config: Config,
-  { clock, log, name }: { clock: Clock; log: Log; name: string },
-): Promise<Ground> {
+export async function openGround(config: Config, options: GroundOptions): Promise<Ground> {
+  const { clock, log, name, statementTimeoutMs } = options
   const embedded = config.databaseUrl
     ? undefined
     : await startEmbedded({ dataDir: config.dataDir, log, clock })
   const target = embedded?.connection ?? { url: config.databaseUrl?.reveal() ?? '' }
-  const sql = openDatabase({
-    ...target,
-    max: DATABASE_CONNECTIONS,
-    applicationName: `tithe ${name}`,
-    log,
-    clock,
-  })
-  const stop = async () => {
-    await sql.end()
-    await embedded?.stop()
-  }
   try {
-    const { applied } = await migrate(sql, { dir: MIGRATIONS })
-    if (applied.length > 0) log.info({ migrations: applied }, 'the schema is up to date')
-    const seeded = await inTransaction(sql, (tx) => seedPool(tx, config.money))
-    if (seeded) log.info({ poolSats: config.money.poolSeedSats }, 'the pool is seeded')
+    const role = await setUp(target, config, options)
+    const sql = openDatabase({
+      ...target,
+      max: DATABASE_CONNECTIONS,
+      applicationName: `tithe ${name}`,
+      log,
+      clock,
+      ...(statementTimeoutMs === undefined ? {} : { statementTimeoutMs }),
+      settings: role === undefined ? {} : { role },
+    })
+    const stop = async () => {
+      await sql.end()
+      await embedded?.stop()
+    }
+    const kind = embedded ? `embedded PostgreSQL ${embedded.version}` : 'DATABASE_URL'
+    return { sql, kind, target, stop }
   } catch (error) {
-    await stop()
+    await embedded?.stop()
     throw error
   }
-  const kind = embedded ? `embedded PostgreSQL ${embedded.version}` : 'DATABASE_URL'
-  return { sql, kind, target, stop }
+}
+
+/** Looks at the server, migrates and seeds as the connected role; answers the role for all that follows. */
+async function setUp(
+  target: DatabaseTarget,
+  config: Config,
+  { clock, log, name }: GroundOptions,
+): Promise<string | undefined> {
+  const applicationName = `tithe ${name}, set-up`
+  const owner = openDatabase({
+    ...target,
+    max: 1,
+    applicationName,
+    log,
+    clock,
+    statementTimeoutMs: MIGRATION_MS,
+  })
+  try {
+    const { weak } = await checkServer(owner)
+    if (weak.length > 0) {
+      log.warn({ off: weak }, 'the database server may lose acknowledged payments in a crash')
+    }
+    const { applied } = await migrate(owner, { dir: MIGRATIONS })
+    if (applied.length > 0) log.info({ migrations: applied }, 'the schema is up to date')
+    const seeded = await inTransaction(owner, (tx) => seedPool(tx, config.money))
+    if (seeded) log.info({ poolSats: config.money.poolSeedSats }, 'the pool is seeded')
+    if (await canTakeAppRole(owner)) return APP_ROLE
+    log.debug({ role: APP_ROLE }, 'this database user cannot take on the role of the daemon')
+    return undefined
+  } finally {
+    await owner.end()
+  }
 }
