@@ -156,6 +156,9 @@ export interface OutboxEnd {
   error: string | null
 }
 
+/** Type of a boolean: the driver takes a bare list of them for a single one. */
+const BOOLEAN = 16
+
 /**
  * Records what relays answered and when to try again; fenced by epoch. Rows are locked in the order of ids,
  * as renewals of leases do.
@@ -178,8 +181,14 @@ export async function settlePublications(
         ${results.map((r) => r.outboxId)}::bigint[],
         ${results.map((r) => r.part)}::int[],
         ${results.map((r) => r.relay)}::text[],
-        ${results.map((r) => r.acknowledged)}::boolean[],
-        ${results.map((r) => r.refused)}::boolean[],
+        ${sql.array(
+          results.map((r) => r.acknowledged),
+          BOOLEAN,
+        )}::boolean[],
+        ${sql.array(
+          results.map((r) => r.refused),
+          BOOLEAN,
+        )}::boolean[],
         ${results.map((r) => r.error)}::text[]
       ) r (outbox_id, part, relay, acknowledged, refused, error)
       where p.outbox_id = r.outbox_id and p.part = r.part and p.relay = r.relay`.execute(),
@@ -193,7 +202,10 @@ export async function settlePublications(
       from unnest(
         ${ends.map((e) => e.id)}::bigint[],
         ${ends.map((e) => e.epoch)}::int[],
-        ${ends.map((e) => e.delivered)}::boolean[],
+        ${sql.array(
+          ends.map((e) => e.delivered),
+          BOOLEAN,
+        )}::boolean[],
         ${ends.map((e) => e.againSeconds)}::float8[],
         ${ends.map((e) => e.error)}::text[]
       ) e (id, epoch, delivered, again_seconds, error)
