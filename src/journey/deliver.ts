@@ -4,6 +4,7 @@ import { OUTBOX_BATCH, OUTBOX_RETRY_MAX_SECONDS } from '../limits.ts'
 import type { Log } from '../log.ts'
 import type { PublishOutcome } from '../nostr/relay.ts'
 import { constraintOf, inTransaction, isConnectionLoss, type Sql } from '../store/database.ts'
+import { outboxLane } from '../store/lanes.ts'
 import {
   type OutboxEnd,
   type OutboxRow,
@@ -15,6 +16,7 @@ import {
   storeEvents,
 } from '../store/outbox.ts'
 import { createBatcher } from './batcher.ts'
+import { createJobOrder } from './job-order.ts'
 
 /** A reply made ready: one event a part, and the relays they go to. */
 export interface SignedReply {
@@ -45,31 +47,23 @@ export interface DeliverOptions {
  */
 export function createDeliver(options: DeliverOptions) {
   const { sql, clock, log } = options
-  const store = createBatcher<{ outboxId: number; events: StoredEvent[]; relays: string[] }, void>({
-    batchMax: OUTBOX_BATCH,
-    async write(signed) {
-      await inTransaction(sql, (tx) => storeEvents(tx, signed))
-      return signed.map(() => undefined)
-    },
-    isOutage: isConnectionLoss,
-  })
-  const settle = createBatcher<{ results: PublicationResult[]; end: OutboxEnd }, void>({
-    batchMax: OUTBOX_BATCH,
-    async write(outcomes) {
-      await inTransaction(sql, async (tx) => {
-        await settlePublications(
-          tx,
-          outcomes.flatMap(({ results }) => results),
-          outcomes.map(({ end }) => end),
-        )
-        await failpoint('deliver:before-commit')
-      })
-      return outcomes.map(() => undefined)
-    },
-    isOutage: isConnectionLoss,
-  })
+  const store = createStoring(sql)
+  const settle = createSettling(sql)
+  const order = createJobOrder(clock)
 
   return async function deliver(row: OutboxRow): Promise<void> {
+    const { jobId } = row
+    if (jobId === null) return deliverOne(row)
+    // Another replica may hold the reply before this one, or have died with it.
+    if (row.isBehind && !order.isUnderWay(jobId) && ageSeconds(row) < BEHIND_SECONDS) {
+      const pause = { afterMs: BEHIND_MS, error: null, progress: true }
+      await outboxLane.retry(sql, row, pause)
+      return options.wake()
+    }
+    return order.run(jobId, () => deliverOne(row))
+  }
+
+  async function deliverOne(row: OutboxRow): Promise<void> {
     const { events, publications } = await ready(row)
     const open = row.givenUp
       ? []
@@ -82,9 +76,13 @@ export function createDeliver(options: DeliverOptions) {
     const { againSeconds, delivered } = end
     options.delivered({
       outcome: delivered ? 'delivered' : againSeconds === null ? 'given_up' : 'unconfirmed',
-      seconds: unixSeconds(clock) - row.createdAt,
+      seconds: ageSeconds(row),
     })
     if (againSeconds !== null) options.wake()
+  }
+
+  function ageSeconds({ createdAt }: OutboxRow): number {
+    return unixSeconds(clock) - createdAt
   }
 
   /** What is stored for the reply, after making and storing it if nothing is. */
@@ -133,6 +131,10 @@ export function createDeliver(options: DeliverOptions) {
   }
 }
 
+/** How long a reply waits for an undelivered one before it, and how often it looks. */
+const BEHIND_SECONDS = 20
+const BEHIND_MS = 200
+
 /** Answers that no later try can change; `rate-limited` and what says nothing may pass. */
 const FINAL = new Set(['restricted', 'blocked', 'invalid', 'mute'])
 
@@ -178,4 +180,33 @@ function endOf(
 function pauseSeconds(tries: number, delivered: boolean): number {
   const first = delivered ? 30 : 1
   return Math.min(OUTBOX_RETRY_MAX_SECONDS, first * 2 ** Math.min(tries - 1, 20))
+}
+
+function createStoring(sql: Sql) {
+  return createBatcher<{ outboxId: number; events: StoredEvent[]; relays: string[] }, void>({
+    batchMax: OUTBOX_BATCH,
+    async write(signed) {
+      await inTransaction(sql, (tx) => storeEvents(tx, signed))
+      return signed.map(() => undefined)
+    },
+    isOutage: isConnectionLoss,
+  })
+}
+
+function createSettling(sql: Sql) {
+  return createBatcher<{ results: PublicationResult[]; end: OutboxEnd }, void>({
+    batchMax: OUTBOX_BATCH,
+    async write(outcomes) {
+      await inTransaction(sql, async (tx) => {
+        await settlePublications(
+          tx,
+          outcomes.flatMap(({ results }) => results),
+          outcomes.map(({ end }) => end),
+        )
+        await failpoint('deliver:before-commit')
+      })
+      return outcomes.map(() => undefined)
+    },
+    isOutage: isConnectionLoss,
+  })
 }

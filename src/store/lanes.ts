@@ -66,13 +66,13 @@ export const outboxLane: LaneQueries<OutboxRow> = {
     const rows = await sql<(OutboxRow & { waitMs: number | null })[]>`
       with due as (
         select id from outbox where due_at <= now()
-        order by due_at limit ${count} for update skip locked
+        order by due_at, id limit ${count} for update skip locked
       ), claimed as (
         update outbox o set lease = ${holder}, due_at = now() + make_interval(secs => ${leaseSeconds}),
           epoch = epoch + 1, tries = tries + 1
         from due where o.id = due.id returning o.*
       )
-      select w.wait_ms, ${outboxColumns(sql)}
+      select w.wait_ms, ${outboxColumns(sql, 'claimed')}
       from (
         select extract(epoch from min(due_at) - now())::float8 * 1000 as wait_ms
         from outbox where due_at > now()
