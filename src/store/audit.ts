@@ -7,11 +7,14 @@ export interface Drift {
   bookedSats: number
 }
 
+/** Accounts with a drift that are named; more of them are no more news. */
+const DRIFT_ROWS = 100
+
 /**
  * Replays every transfer and compares each account's sum with its stored balance, zero balances included. Run
  * it in one snapshot (`readOnly`): two statements would see two moments.
  */
-export async function readDrift(sql: AnySql): Promise<Drift[]> {
+export async function readDrift(sql: AnySql, most = DRIFT_ROWS): Promise<Drift[]> {
   const rows = await sql<Drift[]>`
     with moved as (
       select account, sum(sats) as sats from (
@@ -33,7 +36,7 @@ export async function readDrift(sql: AnySql): Promise<Drift[]> {
     select account, coalesce(s.sats, 0) as stored_sats, coalesce(b.sats, 0)::bigint as booked_sats
     from stored s full join booked b using (account)
     where coalesce(s.sats, 0) <> coalesce(b.sats, 0)
-    order by account limit 100`
+    order by account limit ${most}`
   return [...rows]
 }
 
@@ -67,62 +70,127 @@ export interface Breach {
   rows: number
 }
 
+export interface BreachOptions {
+  /**
+   * Most of its net paid that a key on an earned tier may have got as grants, 0 to 1. The setting may have been
+   * higher before, so an audit that does not know its history asks for what holds under any.
+   */
+  earnedGrantRatio?: number
+}
+
 /**
- * What must hold between the tables beside the sums: counters are what they count (C5), grants are what the
- * jobs say, an earned tier got no more than its ratio (C10), and `new` got nothing (C8).
+ * What must hold between the tables beside the sums: counters are what they count (C5), jobs add up, grants are
+ * what the jobs say, an earned tier got no more than its ratio (C10), and `new` got nothing (C8).
  */
-export async function readBreaches(sql: AnySql): Promise<Breach[]> {
+export async function readBreaches(
+  sql: AnySql,
+  { earnedGrantRatio = 1 }: BreachOptions = {},
+): Promise<Breach[]> {
+  const found = await Promise.all([
+    counterBreaches(sql),
+    settledBreaches(sql),
+    grantBreaches(sql, earnedGrantRatio),
+  ])
+  return found.flat().filter(({ rows }) => rows > 0)
+}
+
+/** The counters of a day are what they count. */
+async function counterBreaches(sql: AnySql): Promise<Breach[]> {
   const rows = await sql<Breach[]>`
-    select rule, rows from (
-      select 'a key''s daily counter is the sum of its jobs of that day' as rule, (
-        select count(*) from (
-          select customer, day, absorbed_sats from customer_days
-        ) d full join (
-          select customer, reserved_day as day, sum(given) as sats from (
-            select customer, reserved_day,
-              case when finished_at is null then reserved_sats else absorbed_sats end as given
-            from jobs where reserved_day is not null
-          ) g group by customer, reserved_day
-        ) j using (customer, day)
-        where coalesce(d.absorbed_sats, 0) <> coalesce(j.sats, 0)
-      ) as rows
-      union all
-      select 'the pool''s daily counter is the sum of all jobs of that day', (
-        select count(*) from pool_days d full join (
-          select reserved_day as day,
-            sum(case when finished_at is null then reserved_sats else absorbed_sats end) as sats
-          from jobs where reserved_day is not null group by reserved_day
-        ) j using (day)
-        where coalesce(d.absorbed_sats, 0) <> coalesce(j.sats, 0)
-      )
-      union all
-      select 'each finished job with a reservation has its grant, with the same figures', (
-        select count(*) from (
-          select id, reserved_sats, absorbed_sats from jobs
-          where reserved_sats > 0 and state in ('done', 'failed')
-        ) j full join free_tier_grants g on g.job_id = j.id
-        where j.id is null or g.job_id is null
-          or j.reserved_sats <> g.reserved_sats or j.absorbed_sats <> g.absorbed_sats
-      )
-      union all
-      select 'the tier new gets no grant', (
-        select count(*) from free_tier_grants where tier = 'new'
-      )
-      union all
-      select 'a settled job adds up: paid + absorbed + shortfall = actual + refund', (
-        select count(*) from jobs
-        where state in ('done', 'failed')
-          and paid_sats + absorbed_sats + shortfall_sats <> actual_sats + refund_sats
-      )
-      union all
-      select 'a paid invoice was booked once', (
-        select count(*) from invoices i where i.state = 'paid' and not exists (
-          select 1 from transfers t
-          where (t.job_id = i.job_id and t.kind = 'payment')
-            or (t.ref = 'invoice:' || i.payment_hash
-              and t.kind in ('top_up', 'late_payment', 'donation'))
-        )
-      )
-    ) rules where rows > 0`
+    with given as (
+      select customer, reserved_day as day,
+        case when finished_at is null then reserved_sats else absorbed_sats end as sats
+      from jobs where reserved_day is not null
+    ), ended as (
+      select customer, (finished_at at time zone 'utc')::date as day, paid_sats - refund_sats as paid,
+        least(shortfall_sats, greatest(promised_sats - reserved_sats, 0)) as unkept
+      from jobs where state = 'done'
+    )
+    select 'a key''s daily counter is the sum of its jobs of that day' as rule, count(*) as rows
+    from customer_days d
+    full join (select customer, day, sum(sats) as sats from given group by customer, day) j
+      using (customer, day)
+    where coalesce(d.absorbed_sats, 0) <> coalesce(j.sats, 0)
+    union all
+    select 'a key''s net paid of a day is what its jobs were charged, and its shortfall what was not kept',
+      count(*)
+    from customer_days d
+    full join (
+      select customer, day, sum(paid) as paid, sum(unkept) as unkept
+      from ended where paid > 0 or unkept > 0 group by customer, day
+    ) j using (customer, day)
+    where coalesce(d.net_paid_sats, 0) <> coalesce(j.paid, 0)
+      or coalesce(d.shortfall_sats, 0) <> coalesce(j.unkept, 0)
+    union all
+    select 'the pool''s daily counter is the sum of all jobs of that day', count(*)
+    from pool_days d
+    full join (select day, sum(sats) as sats from given group by day) j using (day)
+    where coalesce(d.absorbed_sats, 0) <> coalesce(j.sats, 0)
+    union all
+    select 'what a day credited to the pool and what its jobs fell short are its transfers', count(*)
+    from pool_days d
+    full join (
+      select day, sum(sats) filter (where kind = 'credit') as credited,
+        sum(sats) filter (where kind = 'shortfall') as shortfall
+      from transfers where job_id is not null and kind in ('credit', 'shortfall') group by day
+    ) t using (day)
+    where coalesce(d.credited_sats, 0) <> coalesce(t.credited, 0)
+      or coalesce(d.shortfall_sats, 0) <> coalesce(t.shortfall, 0)`.execute()
+  return [...rows]
+}
+
+/** Each job's own figures agree, and each payment was booked. */
+async function settledBreaches(sql: AnySql): Promise<Breach[]> {
+  const rows = await sql<Breach[]>`
+    select 'a settled job adds up: paid + absorbed + shortfall = actual + refund' as rule,
+      count(*) as rows
+    from jobs
+    where state in ('done', 'failed')
+      and paid_sats + absorbed_sats + shortfall_sats <> actual_sats + refund_sats
+    union all
+    select 'the pool pays first: absorbed is the lesser of actual and reserved', count(*)
+    from jobs
+    where state in ('done', 'failed') and absorbed_sats <> least(actual_sats, reserved_sats)
+    union all
+    select 'a job at work holds what was paid and reserved for it, and no other job holds anything',
+      count(*)
+    from jobs
+    where held_sats <> case when state = 'working' then paid_sats + reserved_sats else 0 end
+    union all
+    select 'a paid invoice was booked once', count(*)
+    from invoices i
+    where i.state = 'paid' and not exists (
+      select 1 from transfers t where t.job_id = i.job_id and t.kind = 'payment'
+    ) and not exists (
+      select 1 from transfers t
+      where t.ref = 'invoice:' || i.payment_hash and t.kind in ('top_up', 'late_payment', 'donation')
+    )`.execute()
+  return [...rows]
+}
+
+/** What was given was given by the rules. */
+async function grantBreaches(sql: AnySql, earnedGrantRatio: number): Promise<Breach[]> {
+  const rows = await sql<Breach[]>`
+    select 'each finished job with a reservation has its grant, with the same figures' as rule,
+      count(*) as rows
+    from (
+      select id, customer, tier, tier_source, reserved_day, reserved_sats, absorbed_sats from jobs
+      where reserved_sats > 0 and state in ('done', 'failed')
+    ) j full join free_tier_grants g on g.job_id = j.id
+    where (j.customer, j.tier, j.tier_source, j.reserved_day, j.reserved_sats, j.absorbed_sats)
+      is distinct from (g.customer, g.tier, g.source, g.day, g.reserved_sats, g.absorbed_sats)
+    union all
+    select 'the tier new gets no grant', (select count(*) from free_tier_grants where tier = 'new')
+      + (select count(*) from jobs where tier = 'new' and reserved_sats > 0)
+    union all
+    select 'a key on an earned tier gets no more than its part of what it paid', count(*)
+    from (
+      select customer,
+        sum(case when finished_at is null then reserved_sats else absorbed_sats end) as sats
+      from jobs where reserved_sats > 0 and tier_source = 'earned' group by customer
+    ) j
+    where j.sats > ${earnedGrantRatio}::float8 * coalesce((
+      select sum(net_paid_sats) from customer_days d where d.customer = j.customer
+    ), 0)`.execute()
   return [...rows]
 }

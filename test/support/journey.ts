@@ -101,7 +101,7 @@ export async function journeyOn(sql: Sql, overrides: Partial<MoneyRules> = {}) {
 
   async function expectClean(): Promise<void> {
     expect(await readDrift(sql)).toEqual([])
-    expect(await readBreaches(sql)).toEqual([])
+    expect(await readBreaches(sql, rules)).toEqual([])
   }
 
   return { rules, accept, payments, settle, job, read, invoice, paid, finish, granted, expectClean }
