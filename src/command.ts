@@ -62,4 +62,7 @@ export async function withGround<T>(
 }
 
 /** An amount as people read it: `10,000 sats`. */
-export const inSats = (amountSats: number): string => `${amountSats.toLocaleString('en-US')} sats`
+export const inSats = (amountSats: number): string =>
+  `${grouped(amountSats)} ${Math.abs(amountSats) === 1 ? 'sat' : 'sats'}`
+
+export const grouped = (count: number): string => count.toLocaleString('en-US')
