@@ -98,7 +98,8 @@ export function watchPayments(options: PaymentEventsOptions): PaymentEvents {
     socket.terminate()
     if (state === 'up') {
       state = 'down'
-      log.warn('the payment events of LNbits are off; payments are found by asking')
+      const text = 'the payment events of LNbits are off; payments are found by asking'
+      if (!stopping.signal.aborted) log.warn(text)
     }
     return wasUp
   }

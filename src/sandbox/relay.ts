@@ -71,6 +71,8 @@ export async function startRelay(options: SandboxRelayOptions = {}): Promise<San
     autoPong: false,
   })
   server.on('connection', (socket) => serve(core, socket))
+  // It repeats the errors of the HTTP server, and `listen` has them already.
+  server.on('error', () => {})
   const port = await listen(http, options.port ?? 0, host)
 
   const dropConnections = () => {
