@@ -7,6 +7,7 @@ import {
   readDrift,
 } from './store/audit.ts'
 import { readOnly, type Sql } from './store/database.ts'
+import { type SealCheck, verifySeals } from './store/seals.ts'
 
 /** Every account added up at one instant. */
 export interface Books {
@@ -17,15 +18,26 @@ export interface Books {
   breaches: Breach[]
   /** 0, or how far the books are off. */
   driftSats: number
+  /** Whether what was booked is still what was sealed. */
+  seals: SealCheck
+  /** No drift, no broken rule, no broken seal. */
+  ok: boolean
 }
 
-/** Adds up every account in one read-only snapshot, so that a daemon at work cannot blur it. */
-export function addUpBooks(sql: Sql): Promise<Books> {
+/**
+ * Adds up every account and recomputes every seal in one read-only snapshot, so that a daemon at work cannot
+ * blur it. `driftRows` is how many accounts with a drift are named.
+ */
+export function addUpBooks(sql: Sql, options: { driftRows?: number } = {}): Promise<Books> {
   return readOnly(sql, async (tx) => {
-    const drift = await readDrift(tx)
+    const drift = await readDrift(tx, options.driftRows)
     const breaches = await readBreaches(tx)
     const balances = await readAccounts(tx)
-    return { balances, drift, breaches, driftSats: offBy(balances, drift) }
+    const seals = await verifySeals(tx)
+    const driftSats = offBy(balances, drift)
+    const ok =
+      driftSats === 0 && drift.length === 0 && breaches.length === 0 && seals.brokenAt === null
+    return { balances, drift, breaches, driftSats, seals, ok }
   })
 }
 

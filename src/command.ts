@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
-import { type Ground, openGround } from './ground.ts'
+import { type Ground, type GroundOptions, openGround } from './ground.ts'
 import type { Log } from './log.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -50,9 +50,10 @@ export async function withProgress<T>(
 export async function withGround<T>(
   context: CommandContext,
   body: (ground: Ground) => Promise<T>,
+  options: Pick<GroundOptions, 'statementTimeoutMs'> = {},
 ): Promise<T> {
   const { config, clock, log } = context
-  const opening = openGround(config, { clock, log, name: 'command' })
+  const opening = openGround(config, { clock, log, name: 'command', ...options })
   const ground = await withProgress(context, 'The database is being started…', opening)
   try {
     return await body(ground)

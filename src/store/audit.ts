@@ -8,7 +8,7 @@ export interface Drift {
 }
 
 /** Accounts with a drift that are named; more of them are no more news. */
-const DRIFT_ROWS = 100
+export const DRIFT_ROWS = 100
 
 /**
  * Replays every transfer and compares each account's sum with its stored balance, zero balances included. Run

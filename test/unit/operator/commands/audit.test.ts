@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { audit } from '../../../../src/operator/commands/audit.ts'
+import { sealLedger } from '../../../../src/store/seals.ts'
 import { commandOn } from '../../../support/command.ts'
 import { freshDatabase } from '../../../support/database.ts'
 import { journeyOn, priced } from '../../../support/journey.ts'
@@ -45,4 +46,34 @@ test('a counter that is not the sum of its jobs is a broken rule and status 1', 
     driftSats: 0,
     breaches: [{ rule: "the pool's daily counter is the sum of all jobs of that day", rows: 1 }],
   })
+})
+
+test('an edit by the owner is found though every sum holds, and the seal it broke is named', async () => {
+  await using db = await freshDatabase({ max: 1 })
+  const lab = await journeyOn(db.sql)
+  await lab.finish(await lab.paid(priced({ estimatedSats: 40 })), 30)
+  await sealLedger(db.sql)
+  const context = commandOn(db.url)
+  expect(await audit(context)).toBe(0)
+  expect(context.terminal.printed.join('\n')).toMatch(/last seal [0-9a-f]{64}\n/)
+  await db.sql`set session_replication_role = replica`
+  await db.sql`update transfers set at = at - interval '1 day' where id = 1`
+  expect(await audit(context)).toBe(1)
+  expect(context.terminal.printed.join('\n')).toContain('seal 1 is broken')
+})
+
+test('many drifts are counted on one screen, and all of them are named on demand', async () => {
+  await using db = await freshDatabase()
+  await journeyOn(db.sql)
+  await db.sql`
+    insert into customers (pubkey, balance_sats)
+    select encode(sha256(i::text::bytea), 'hex'), i from generate_series(1, 150) i`
+  const screen = commandOn(db.url)
+  expect(await audit(screen)).toBe(1)
+  expect(screen.terminal.printed.length).toBeLessThan(24)
+  expect(screen.terminal.printed.join('\n')).toContain('and at least 90 more')
+  const whole = commandOn(db.url)
+  expect(await audit(whole, { all: true })).toBe(1)
+  const named = whole.terminal.printed.filter((line) => line.startsWith('customer:'))
+  expect(named).toHaveLength(150)
 })
