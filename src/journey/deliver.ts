@@ -55,7 +55,7 @@ export function createDeliver(options: DeliverOptions) {
     const { jobId } = row
     if (jobId === null) return deliverOne(row)
     // Another replica may hold the reply before this one, or have died with it.
-    if (row.isBehind && !order.isUnderWay(jobId) && ageSeconds(row) < BEHIND_SECONDS) {
+    if (row.isBehind && !order.knows(jobId) && ageSeconds(row) < BEHIND_SECONDS) {
       const pause = { afterMs: BEHIND_MS, error: null, progress: true }
       await outboxLane.retry(sql, row, pause)
       return options.wake()

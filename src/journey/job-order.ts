@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { ORDERED_JOBS } from '../limits.ts'
 
 /** A reply waits this long for the one before it: a relay that hangs must not hold up a result. */
 const TURN_MS = 3_000
@@ -6,25 +7,27 @@ const TURN_MS = 3_000
 export interface JobOrder {
   /** Runs after what came before for the same job, or when that takes too long. */
   run(jobId: number, step: () => Promise<void>): Promise<void>
-  /** Whether something of this job is under way in this process. */
-  isUnderWay(jobId: number): boolean
+  /** Whether this process has had a reply of the job: then it knows what went before, done or not. */
+  knows(jobId: number): boolean
 }
 
 /** Keeps the replies of one job in their order: a result must not arrive before "at work". */
 export function createJobOrder(clock: Clock): JobOrder {
+  // Insertion order is age: the oldest job is forgotten first.
   const last = new Map<number, Promise<void>>()
 
   return {
-    isUnderWay: (jobId) => last.has(jobId),
+    knows: (jobId) => last.has(jobId),
     run(jobId, step) {
       const before = last.get(jobId)
       const now = before ? inTurn(before).then(step) : step()
-      const done = now
-        .catch(() => {})
-        .then(() => {
-          if (last.get(jobId) === done) last.delete(jobId)
-        })
-      last.set(jobId, done)
+      last.delete(jobId)
+      last.set(
+        jobId,
+        now.catch(() => {}),
+      )
+      const [oldest] = last.keys()
+      if (last.size > ORDERED_JOBS && oldest !== undefined) last.delete(oldest)
       return now
     },
   }
