@@ -1,0 +1,29 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { settingsTable } from '../../src/config.ts'
+
+const ROOT = join(import.meta.dirname, '../..')
+const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
+
+test('the settings table of the README is the schema, row by row', () => {
+  const rows = readme
+    .slice(readme.indexOf('## Settings'))
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+  const expected = settingsTable().map((s) => `| \`${s.name}\` | ${s.default} | ${s.meaning} |`)
+  expect(rows).toEqual(expected)
+})
+
+test('every npm script that the README names exists', () => {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+  const named = [...readme.matchAll(/npm run (?:-s )?([a-z:-]+)/g)].map(([, name]) => name ?? '')
+  expect(named.length).toBeGreaterThan(2)
+  for (const name of named) expect(Object.keys(scripts)).toContain(name)
+})
+
+test('every file that the README links to exists', () => {
+  const links = [...readme.matchAll(/\]\(([^)#]+)\)/g)].map(([, path]) => path ?? '')
+  expect(links.length).toBeGreaterThan(1)
+  for (const path of links) expect(readFileSync(join(ROOT, path), 'utf8')).not.toBe('')
+})
