@@ -3,7 +3,7 @@ import type { Lease } from './lease.ts'
 import type { Form, ReplyTo, Via } from './inbox.ts'
 
 /** How long an undelivered reply is tried, seconds: a relay list may be down for a weekend. */
-const GIVE_UP_SECONDS = 3 * 86_400
+export const GIVE_UP_SECONDS = 3 * 86_400
 
 export interface NewReply {
   to: ReplyTo
@@ -29,6 +29,8 @@ export interface OutboxRow {
   createdAt: number
   givenUp: boolean
   delivered: boolean
+  /** An earlier reply of the same job has not arrived yet. */
+  isBehind: boolean
   epoch: number
   tries: number
 }
@@ -74,10 +76,16 @@ export async function wasTold(sql: AnySql, customer: string, step: string): Prom
   return rows.length > 0
 }
 
-export const outboxColumns = (sql: AnySql) => sql`
+/** Columns of an `OutboxRow`; `from` is what the statement calls the row. */
+export const outboxColumns = (sql: AnySql, from = 'outbox') => sql`
   id, customer, via, form, program_id, job_id, step, rumor_at, rumor_id, reply,
   floor(extract(epoch from created_at))::bigint as created_at,
-  give_up_at <= now() as given_up, delivered_at is not null as delivered, epoch, tries`
+  give_up_at <= now() as given_up, delivered_at is not null as delivered, epoch, tries,
+  exists (
+    select 1 from outbox earlier
+    where earlier.job_id = ${sql(from)}.job_id and earlier.id < ${sql(from)}.id
+      and earlier.delivered_at is null and earlier.due_at is not null
+  ) as is_behind`
 
 export interface StoredEvent {
   part: number
