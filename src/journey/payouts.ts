@@ -45,13 +45,13 @@ export function buildPayouts(options: PayoutsOptions): {
   ask: NonNullable<FundsOptions['withdraw']>
 } {
   const { sql, clock, log, holder, lease } = options
-  const lane = new Lane<Withdrawal>({
+  const lane: Lane<Withdrawal> = new Lane({
     ...{ sql, clock, log, holder },
     name: 'withdraw',
     leaseSeconds: lease.seconds,
     queries: withdrawalLane,
     slots: WITHDRAWAL_SLOTS,
-    step: createWithdraw(options),
+    step: createWithdraw({ ...options, wake: () => lane.wake() }),
   })
   const ask = createWithdrawAsk({ ...options, held: (row) => lane.take([row]) })
   return { lane, ask }

@@ -58,13 +58,16 @@ function transfersOf(row: Withdrawal, ending: WithdrawalEnding, day: string): Tr
   const back = { ...cause, kind: 'withdraw_returned', debit: account } as const
   const customer = customerAccount(row.customer)
   if (ending.state === 'failed') return [{ ...back, credit: customer, sats: row.heldSats }]
-  const { feeSats } = ending
-  const { returnedSats, shortfallSats } = settleWithdrawal({ ...row, feeSats })
+  const { returnedSats, heldFeeSats, operatorFeeSats } = settleWithdrawal({
+    ...row,
+    feeSats: ending.feeSats,
+  })
   const out = { ...cause, debit: account, credit: 'lightning' }
+  const above = { ...out, debit: 'operator', ref: `${account}:above` }
   return [
-    { ...cause, kind: 'shortfall', debit: 'operator', credit: account, sats: shortfallSats },
     { ...out, kind: 'withdrawn', sats: row.amountSats },
-    { ...out, kind: 'withdraw_fee', sats: feeSats },
+    { ...out, kind: 'withdraw_fee', sats: heldFeeSats },
+    { ...above, kind: 'withdraw_fee', sats: operatorFeeSats },
     { ...back, credit: customer, sats: returnedSats },
   ]
 }

@@ -16,6 +16,7 @@ export interface OutcomeOptions {
   replyLease: Lease
   deliver(replies: readonly OutboxRow[]): void
   moneyMoved(): void
+  wake(): void
 }
 
 /** What becomes of a withdrawal by LNbits' word on it. Each throws `LeaseLost` when it is not ours. */
@@ -66,8 +67,7 @@ export function createOutcomes(options: OutcomeOptions): Outcomes {
     const leftSeconds = ABSENT_AFTER_SECONDS - (row.sentSecondsAgo ?? 0)
     if (leftSeconds > 0) return again(row, leftSeconds * 1000, 'absent, perhaps not yet there')
     if (row.absentCount > 0) return end(row, { state: 'failed', reason: 'absent' })
-    const asked = { afterMs: ABSENT_APART_MS, note: 'absent', absent: true }
-    if (!(await askAgain(sql, row, asked))) throw new LeaseLost()
+    await again(row, ABSENT_APART_MS, 'absent', true)
   }
 
   /** No end yet. Past every time in which one may come it is the operator's to end. */
@@ -106,8 +106,9 @@ export function createOutcomes(options: OutcomeOptions): Outcomes {
     options.moneyMoved()
   }
 
-  async function again(row: Withdrawal, afterMs: number, note: string): Promise<void> {
-    if (!(await askAgain(sql, row, { afterMs, note }))) throw new LeaseLost()
+  async function again(row: Withdrawal, afterMs: number, note: string, absent = false) {
+    if (!(await askAgain(sql, row, { afterMs, note, absent }))) throw new LeaseLost()
+    options.wake()
   }
 }
 

@@ -21,6 +21,8 @@ export interface WithdrawOptions {
   replyLease: Lease
   deliver(replies: readonly OutboxRow[]): void
   moneyMoved(): void
+  /** Wakes the lane, which must hear of questions that this process put off. */
+  wake(): void
 }
 
 const TURN = 'payout'
@@ -99,6 +101,7 @@ export function createWithdraw(options: WithdrawOptions) {
     }
     const error = `not sent: ${answer.refusal}`
     if (!(await markUnsent(sql, row, { afterMs: UNSENT_MS, error }))) throw new LeaseLost()
+    options.wake()
   }
 
   async function confirm(row: Withdrawal): Promise<void> {

@@ -11,13 +11,15 @@ export const largestWithdrawalSats = (availableSats: number): number =>
 
 /** How a withdrawal's hold is used up when its payment has arrived. */
 export interface WithdrawalEnd {
-  /** Back to the customer: the reserve less the fee. */
+  /** The part of the fee that the reserve pays. */
+  heldFeeSats: number
+  /** The part beyond the reserve: LNbits knows no cap of ours, so that is the operator's. */
+  operatorFeeSats: number
+  /** Back to the customer. */
   returnedSats: number
-  /** The part of the fee beyond the reserve, which is the operator's. */
-  shortfallSats: number
 }
 
-/** LNbits knows no cap of ours on a fee, so it may be above what was set aside for it. */
+/** Splits a routing fee, so that no customer ever pays more than what was set aside with its consent. */
 export function settleWithdrawal({
   reserveSats,
   feeSats,
@@ -25,8 +27,10 @@ export function settleWithdrawal({
   reserveSats: number
   feeSats: number
 }): WithdrawalEnd {
+  const heldFeeSats = Math.min(reserveSats, feeSats)
   return {
-    returnedSats: Math.max(0, reserveSats - feeSats),
-    shortfallSats: Math.max(0, feeSats - reserveSats),
+    heldFeeSats,
+    operatorFeeSats: feeSats - heldFeeSats,
+    returnedSats: reserveSats - heldFeeSats,
   }
 }

@@ -13,6 +13,7 @@ import { type PlayLnbits, startPlayLnbits } from '../../src/sandbox/lnbits.ts'
 import { readBreaches, readDrift } from '../../src/store/audit.ts'
 import { readBalances } from '../../src/store/customers.ts'
 import { inTransaction, openDatabase, type Sql } from '../../src/store/database.ts'
+import { LANE_CHANNEL } from '../../src/store/lanes.ts'
 import { seedPool } from '../../src/store/pool.ts'
 import { freshDatabase, type TestDatabase } from './database.ts'
 import { rawCall, textAt } from './lnbits-raw.ts'
@@ -39,9 +40,18 @@ export interface BotLab extends AsyncDisposable {
   topUp(bot: Bot, customer: string, sats: number): Promise<void>
   /** Pays a bolt11 from another wallet of the same LNbits. */
   pay(bolt11: unknown): Promise<void>
+  /** Somebody who has the admin key pays this out of the bot's wallet. */
+  drain(bolt11: string): Promise<void>
   /** An invoice of a node that is not this one. */
   outside(amountSats: number, expirySeconds?: number): { bolt11: string; paymentHash: string }
-  /** The sum of what the node really paid out for this hash, and the wallet's balance. */
+  /**
+   * Makes every open withdrawal this much older, wakes the lane, and waits until it has dealt with
+   * those that became due by it.
+   */
+  later(seconds: number): Promise<void>
+  /** The states of all withdrawals, oldest first. */
+  withdrawalStates(): Promise<string[]>
+  /** How often the node really paid this hash. */
   payouts(paymentHash: string): number
   walletSats(): number
   /** Every account adds up, every rule between the tables holds, and LNbits has what the ledger says. */
@@ -66,14 +76,15 @@ export interface BotOptions {
 export interface Bot extends AsyncDisposable {
   journey: Journey
   lnbits: Lnbits
+  payer: Lnbits
   /** A DM as the desk gets it; resolves when its answer is committed, with the message's id. */
   dm(customer: string, text: string, message?: { id: string; at: number }): Promise<string>
   /**
-   * The process is gone: nothing of it writes any more, and its leases have run out. With `at`, it
-   * dies the first time that it passes this failpoint; the promise resolves when that has happened.
+   * The process is gone: nothing of it writes any more, and its leases have run out. `crashAt` does
+   * something by which it passes a failpoint, and resolves when it has died there.
    */
   crash(): Promise<void>
-  crashAt(at: Failpoint): Promise<void>
+  crashAt(at: Failpoint, act: () => Promise<unknown>): Promise<void>
   stop(): Promise<void>
 }
 
@@ -123,14 +134,33 @@ export async function botLab({ botBalanceSats = 0, payWaitMs = 20 } = {}): Promi
         return (await lab.balance(customer)).availableSats === before + sats
       })
     },
-    async pay(bolt11) {
-      const key = play.wallet('payer')?.adminKey ?? ''
-      const paid = await rawCall(play.url, '/payments', { key, body: { out: true, bolt11 } })
-      if (textAt(paid.json, 'status') !== 'success') {
-        throw new Error(`the payer could not pay: ${JSON.stringify(paid.json)}`)
-      }
-    },
+    pay: (bolt11) => payFrom(play, play.wallet('payer')?.adminKey ?? '', bolt11),
+    drain: (bolt11) => payFrom(play, play.bot.adminKey, bolt11),
     outside: farInvoice,
+    async later(seconds) {
+      await until('no withdrawal is being worked on', async () => {
+        const rows = await sql`select 1 from withdrawals where lease is not null`
+        return rows.length === 0
+      })
+      const due = await sql<{ id: number; epoch: number; due: boolean }[]>`
+        update withdrawals set sent_at = sent_at - make_interval(secs => ${seconds}),
+          due_at = due_at - make_interval(secs => ${seconds}),
+          invoice_expires_at = invoice_expires_at - make_interval(secs => ${seconds})
+        where finished_at is null
+        returning id, epoch, due_at <= now() as due`
+      await sql`select pg_notify(${LANE_CHANNEL}, 'withdrawals')`
+      await until('what became due was worked on', async () => {
+        const rows = await sql<{ id: number; epoch: number }[]>`
+          select id, epoch from withdrawals where lease is null`
+        return due.every(({ id, epoch, due: wasDue }) =>
+          rows.some((row) => row.id === id && (row.epoch > epoch || !wasDue)),
+        )
+      })
+    },
+    async withdrawalStates() {
+      const rows = await sql<{ state: string }[]>`select state from withdrawals order by id`
+      return rows.map((row) => row.state)
+    },
     payouts: (paymentHash) => play.node.paid().get(paymentHash) ?? 0,
     walletSats: () => play.balanceMsat(play.bot.id) / 1000,
     async expectClean() {
@@ -157,6 +187,12 @@ export async function botLab({ botBalanceSats = 0, payWaitMs = 20 } = {}): Promi
     },
   }
   return lab
+}
+
+async function payFrom(play: PlayLnbits, key: string, bolt11: unknown): Promise<void> {
+  const paid = await rawCall(play.url, '/payments', { key, body: { out: true, bolt11 } })
+  if (textAt(paid.json, 'status') === 'success') return
+  throw new Error(`the payment did not go: ${JSON.stringify(paid.json)}`)
 }
 
 async function startBot(db: TestDatabase, play: PlayLnbits, options: BotOptions): Promise<Bot> {
@@ -231,19 +267,26 @@ function handle(
   },
 ): Bot {
   const { sql, journey, lnbits, payer, clock, holder } = parts
+  const close = () => {
+    for (const client of [lnbits, payer]) client.close()
+  }
   let ended: Promise<void> | undefined
-  const end = (graceful: boolean) => {
-    ended ??= (async () => {
-      if (!graceful) await sql.end({ timeout: 0 })
-      if (!graceful) for (const client of [lnbits, payer]) client.close()
-      await journey.stop(graceful ? 1_000 : 0).catch(() => {})
-      for (const client of [lnbits, payer]) client.close()
-      if (graceful) await sql.end({ timeout: 1 })
-    })()
+  const stop = () => {
+    ended ??= journey.stop(1_000).finally(async () => {
+      close()
+      await sql.end({ timeout: 1 })
+    })
     return ended
   }
+  /** From here on nothing that still runs can write or ask anything. */
+  const cutOff = async () => {
+    close()
+    await sql.end({ timeout: 0 })
+  }
   const crash = async () => {
-    await end(false)
+    await cutOff()
+    ended ??= journey.stop(0).catch(() => {})
+    await ended
     for (const table of ['jobs', 'outbox', 'withdrawals']) {
       await db.sql`update ${db.sql(table)} set due_at = now() where lease = ${holder}`
     }
@@ -252,24 +295,27 @@ function handle(
   return {
     journey,
     lnbits,
+    payer,
     async dm(customer, text, { id, at } = { id: someKey(), at: unixNow(clock) }) {
       const event = { id, pubkey: customer, created_at: at, kind: 14, tags: [], content: text }
       await journey.receive({ ...event, sig: '' }, 'ws://relay')
       return id
     },
     crash,
-    crashAt: (at) =>
+    crashAt: (at, act) =>
       new Promise((resolve, reject) => {
         armFailpoints(async (passed) => {
           if (passed !== at) return
           armFailpoints(undefined)
+          await cutOff()
           crash().then(resolve, reject)
-          // What the process would have done after this point it never does.
-          await new Promise(() => {})
+          throw new Error('the process is gone')
         })
+        // What was asked of the process fails with it.
+        act().catch(() => {})
       }),
-    stop: () => end(true),
-    [Symbol.asyncDispose]: () => end(true),
+    stop,
+    [Symbol.asyncDispose]: stop,
   }
 }
 

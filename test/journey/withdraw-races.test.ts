@@ -1,0 +1,93 @@
+import { expect, test } from 'vitest'
+import { botLab, someKey } from '../support/bot.ts'
+import { until } from '../support/until.ts'
+
+test('of thirty withdrawals at once exactly as many win as the balance covers', async () => {
+  await using lab = await botLab()
+  const bots = await Promise.all([lab.bot(), lab.bot()])
+  const customer = someKey()
+  await lab.topUp(bots[0], customer, 900)
+  const invoices = Array.from({ length: 30 }, () => lab.outside(400))
+  await Promise.all(
+    invoices.map(({ bolt11 }, place) => bots[place % 2]?.dm(customer, `/withdraw ${bolt11}`)),
+  )
+  await until('both have ended', async () => {
+    const states = await lab.withdrawalStates()
+    return states.length === 2 && states.every((state) => state === 'done')
+  })
+  const reasons = (await lab.told(customer, 'refused')).map(({ reason }) => reason)
+  expect(reasons).toEqual(Array(28).fill('insufficient_balance'))
+  expect(invoices.filter(({ paymentHash }) => lab.payouts(paymentHash) === 1)).toHaveLength(2)
+  expect((await lab.balance(customer)).availableSats).toBe(100)
+  await lab.expectClean()
+})
+
+test('one invoice that ten customers withdraw to at once is paid by one of them, once', async () => {
+  await using lab = await botLab()
+  const bot = await lab.bot()
+  const customers = Array.from({ length: 10 }, someKey)
+  for (const customer of customers) await lab.topUp(bot, customer, 600)
+  const { bolt11, paymentHash } = lab.outside(500)
+  await Promise.all(customers.map((customer) => bot.dm(customer, `/withdraw ${bolt11}`)))
+  await until('it has ended', async () => (await lab.withdrawalStates())[0] === 'done')
+  const balances = await Promise.all(customers.map((customer) => lab.balance(customer)))
+  expect(balances.map(({ availableSats }) => availableSats).sort((a, b) => a - b)).toEqual([
+    100,
+    ...Array(9).fill(600),
+  ])
+  const refused = await Promise.all(customers.map((customer) => lab.told(customer, 'refused')))
+  expect(refused.flat().map(({ reason }) => reason)).toEqual(Array(9).fill('own_invoice'))
+  expect(lab.payouts(paymentHash)).toBe(1)
+  await lab.expectClean()
+})
+
+test('one message that comes ten times at once, by two replicas, is one withdrawal', async () => {
+  await using lab = await botLab()
+  const bots = await Promise.all([lab.bot(), lab.bot()])
+  const customer = someKey()
+  await lab.topUp(bots[0], customer, 2_000)
+  const { bolt11, paymentHash } = lab.outside(500)
+  const message = { id: someKey(), at: 1_800_000_000 }
+  await Promise.all(
+    Array.from({ length: 10 }, (_, place) =>
+      bots[place % 2]?.dm(customer, `/withdraw ${bolt11}`, message),
+    ),
+  )
+  await lab.hears(customer, 'withdrawal', 2)
+  const told = (await lab.told(customer)).slice(2)
+  expect(told.map(({ type, state }) => [type, state])).toEqual([
+    ['withdrawal', 'sent'],
+    ['withdrawal', 'done'],
+  ])
+  expect(lab.payouts(paymentHash)).toBe(1)
+  await lab.expectClean()
+})
+
+// Trap 17: a payment stalls a whole LNbits, so two at once would stall it twice as long.
+test('two replicas never have two payments in flight', async () => {
+  await using lab = await botLab({ payWaitMs: 1_000 })
+  const bots = await Promise.all([lab.bot(), lab.bot()])
+  const customers = Array.from({ length: 6 }, someKey)
+  for (const customer of customers) await lab.topUp(bots[0], customer, 600)
+  const { pay } = lab.play.node
+  let [running, most] = [0, 0]
+  lab.play.node.pay = async (...args) => {
+    running += 1
+    most = Math.max(most, running)
+    return pay(...args).finally(() => {
+      running -= 1
+    })
+  }
+  lab.play.node.behaviour = { kind: 'slow', ms: 60 }
+  await Promise.all(
+    customers.map((customer, place) =>
+      bots[place % 2]?.dm(customer, `/withdraw ${lab.outside(500).bolt11}`),
+    ),
+  )
+  await until('all are done', async () => {
+    const states = await lab.withdrawalStates()
+    return states.length === 6 && states.every((state) => state === 'done')
+  })
+  expect(most).toBe(1)
+  await lab.expectClean()
+})
