@@ -12,7 +12,9 @@ import { version } from './version.ts'
  * `--help` does not wait for what it does not need.
  */
 
-const terminal = createTerminal(process)
+/** Aborts what runs until it is stopped; commands that end by themselves have none. */
+let stopping: AbortController | undefined
+const terminal = createTerminal(process, () => (stopping ? stopping.abort() : process.exit(0)))
 /** The environment, read once; what is set in it wins over the file. */
 const environment: Record<string, string | undefined> = { ...readDotEnv(), ...process.env }
 let status: ExitStatus = 0
@@ -50,20 +52,21 @@ const ONE_PRESS_MS = 300
  * is found again at the next start.
  */
 function stopSignal(onFirst: () => void): AbortSignal {
-  const stopping = new AbortController()
+  const controller = new AbortController()
+  stopping = controller
   const numbers = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const
   let firstAt = 0
   for (const [name, number] of Object.entries(numbers)) {
     process.on(name, () => {
       // npm hands on the Ctrl-C that the terminal sent us already: one press, two signals.
-      if (stopping.signal.aborted && systemClock.now() - firstAt < ONE_PRESS_MS) return
-      if (stopping.signal.aborted) process.exit(128 + number)
+      if (controller.signal.aborted && systemClock.now() - firstAt < ONE_PRESS_MS) return
+      if (controller.signal.aborted) process.exit(128 + number)
       firstAt = systemClock.now()
-      stopping.abort()
+      controller.abort()
       onFirst()
     })
   }
-  return stopping.signal
+  return controller.signal
 }
 
 const program = new Command('tithe')
@@ -203,7 +206,8 @@ program
   .command('audit')
   .description('add up every account; status 1 on any drift')
   .option('--json', 'print JSON')
-  .action(async (options: { json?: boolean }) => {
+  .option('--all', 'name every account with a drift')
+  .action(async (options: { json?: boolean; all?: boolean }) => {
     const { audit } = await import('./operator/commands/audit.ts')
     status = await audit(await contextFor({ quiet: true }), options)
   })

@@ -19,12 +19,14 @@ export interface Terminal {
 
 const COLUMNS = 100
 
-/** The terminal of this process. */
-export function createTerminal({ stdin, stdout, stderr }: NodeJS.Process): Terminal {
-  // A reader that went away (`| head`) wants no more, and that is no failure.
+/** The terminal of this process. `onReaderGone`: whoever read the output (`| head`) wants no more. */
+export function createTerminal(
+  { stdin, stdout, stderr }: NodeJS.Process,
+  onReaderGone: () => void,
+): Terminal {
   stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0)
-    throw error
+    if (error.code !== 'EPIPE') throw error
+    onReaderGone()
   })
   return {
     print: (text) => void stdout.write(`${text}\n`),

@@ -1,7 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { CommandError, type CommandContext, type ExitStatus, inSats } from '../command.ts'
+import {
+  type CommandContext,
+  CommandError,
+  type ExitStatus,
+  inSats,
+  withProgress,
+} from '../command.ts'
 import type { Config } from '../config.ts'
 import { readMessage } from '../doors/requests.ts'
 import { readOrMakeKey, readSecretKey } from '../key-file.ts'
@@ -137,7 +143,8 @@ async function converse(talk: Conversation): Promise<ExitStatus> {
   const about = await customer.say(json ? asProgram(text) : text)
   if (about === undefined) throw new CommandError('No relay took the message. Try again.')
   while (true) {
-    const letter = await customer.hear(about, timeoutMs(talk), signal)
+    const hearing = customer.hear(about, timeoutMs(talk), signal)
+    const letter = await (json ? hearing : withProgress(talk, `Waiting for ${bot.name}…`, hearing))
     if (!letter) return silence(talk)
     const heard = readHeard(letter.text)
     if (json) terminal.print(oneLine(letter.text))

@@ -29,11 +29,12 @@ test('a bot with real settings serves a customer whose own wallet pays', async (
     expect(daemon.stdout()).not.toMatch(/sandbox|play money/i)
 
     const customer = startTithe(['ask', 'Echo this'], { env })
-    const bolt11 = await until('an invoice', () => /^ +(lnbc\w+)$/m.exec(customer.stdout())?.[1])
+    const bolt11 = await until('an invoice', () => /^ +(lnbc\w+)\n/m.exec(customer.stdout())?.[1])
     const decoded = decodeBolt11(bolt11)
     if (!decoded.ok) throw new Error(decoded.reason)
     expect(decoded.invoice.amountSats).toBe(21)
-    expect(customer.stderr()).toContain('Pay 21 sats with your wallet; waiting for it…')
+    const told = 'Pay 21 sats with your wallet; waiting for it…'
+    await until('what to do with it', () => customer.stderr().includes(told))
     lnbits.payFromOutside(decoded.invoice.paymentHash)
     const ran = await customer.ended
     expect(ran.status).toBe(0)

@@ -52,7 +52,7 @@ test('a customer sees the invoice, pays it and reads the result', async () => {
   expect(ran.stdout).toMatch(/^ +lnbc\d+n1[a-z0-9]{200,}$/m)
   expect(ran.stdout).toMatch(/you +paid \d+ sats\n/)
   expect(ran.stdout).toMatch(/Job \d+ cost \d+ sats, paid by you/)
-  expect(ran.stderr).toMatch(/^You are npub1[a-z0-9]{58}\.\n$/)
+  expect(ran.stderr).toMatch(/^You are npub1[a-z0-9]{58}\.\n/)
 })
 
 test('a program gets each message as one line of JSON', async () => {
