@@ -53,28 +53,6 @@ test('a key that asks for more than its room is promised a part and gets it at p
   await journey.expectClean()
 })
 
-test('a pool that drained before payment gives nothing, and the work goes on', async () => {
-  await using db = await freshDatabase()
-  const journey = await journeyOn(db.sql, { poolDailyOutflowPct: 100 })
-  const [promised, drainer] = [someKey(), someKey()]
-  await setGrantedTier(db.sql, promised, 'trusted', 'granted')
-  await setGrantedTier(db.sql, drainer, 'elite', 'granted')
-  await db.sql`insert into timmy_config (key, value) values ('budgets', '{"elite": 20000}')`
-  const job = await journey.job(priced({ customer: promised, estimatedSats: 300 }))
-  const paymentHash = await journey.invoice(job)
-  const drain = await journey.job(priced({ customer: drainer, estimatedSats: 10_000 }))
-  expect(await poolSats(db.sql)).toBe(0)
-  await journey.payments.add({ paymentHash, amountSats: 100, feeSats: 0 })
-  const working = await journey.read(job.id)
-  expect(working).toMatchObject({ state: 'working', reservedSats: 0, paidSats: 100 })
-  const done = await journey.finish(working, 280)
-  expect(done).toMatchObject({ absorbedSats: 0, shortfallSats: 180, refundSats: 0 })
-  await journey.finish(drain, 10_000)
-  const [day] = await db.sql`select shortfall_sats from pool_days`
-  expect(day).toEqual({ shortfallSats: 180 })
-  await journey.expectClean()
-})
-
 test('a payment for an expired job goes to the balance, once', async () => {
   await using db = await freshDatabase()
   const journey = await journeyOn(db.sql)
@@ -154,10 +132,4 @@ test('a settlement by a stale owner changes nothing', async () => {
   expect(await journey.settle.add({ job, ending })).toEqual({ applied: false, replies: [] })
   expect(await journey.read(job.id)).toMatchObject({ state: 'working', heldSats: 40 })
   await journey.expectClean()
-})
-
-test('the pool is seeded once, even when ten daemons boot at the same instant', async () => {
-  await using db = await freshDatabase({ max: 10 })
-  await Promise.all(Array.from({ length: 10 }, () => journeyOn(db.sql)))
-  expect(await poolSats(db.sql)).toBe(10_000)
 })

@@ -1,13 +1,19 @@
 import { randomBytes } from 'node:crypto'
 import { expect } from 'vitest'
+import { addUpBooks } from '../../src/books.ts'
 import { createAccept } from '../../src/journey/accept.ts'
+import { createAnswers } from '../../src/journey/answers.ts'
+import { createExpiry } from '../../src/journey/expiry.ts'
+import { createFunds } from '../../src/journey/funds.ts'
 import { createPayments } from '../../src/journey/payment.ts'
+import { createPrices } from '../../src/journey/prices.ts'
 import type { PricedRequest } from '../../src/journey/request.ts'
 import { createSettle } from '../../src/journey/settle.ts'
+import { silentLog } from '../../src/log.ts'
 import { defaultMoneyRules, type MoneyRules } from '../../src/money/rules.ts'
 import type { Tier } from '../../src/money/tiers.ts'
-import { readBreaches, readDrift } from '../../src/store/audit.ts'
-import { setGrantedTier } from '../../src/store/customers.ts'
+import { readBreaches } from '../../src/store/audit.ts'
+import { readBalances, setGrantedTier } from '../../src/store/customers.ts'
 import { inTransaction, type Sql } from '../../src/store/database.ts'
 import { insertInvoices } from '../../src/store/invoices.ts'
 import { awaitPayment, type Job, readJob } from '../../src/store/jobs.ts'
@@ -37,13 +43,42 @@ export function priced(fields: Partial<PricedRequest> & { customer?: string } = 
   }
 }
 
+/** One invoice after another, of a Lightning node that is not there. */
+const invoices = {
+  async createInvoice() {
+    const expiresAt = Math.floor(Date.now() / 1000) + 600
+    return { paymentHash: someKey(), bolt11: 'lnbc1', expiresAt }
+  },
+}
+
+/** What LNbits says of an invoice at its expiry. */
+const unpaid = {
+  lookupIncoming: async () => ({ state: 'pending' as const }),
+  listIncoming: async () => new Map(),
+}
+
 /** The money steps of the journey on one database, with a seeded pool. */
-export async function journeyOn(sql: Sql, overrides: Partial<MoneyRules> = {}) {
+export async function journeyOn(sql: Sql, rules: Partial<MoneyRules> = {}) {
+  const all = { ...defaultMoneyRules, ...rules }
+  await inTransaction(sql, (tx) => seedPool(tx, all))
+  return stepsOn(sql, rules)
+}
+
+/** The same on a database that is seeded: a further replica, or one that was started again. */
+export function stepsOn(sql: Sql, overrides: Partial<MoneyRules> = {}) {
   const rules = { ...defaultMoneyRules, ...overrides }
-  await inTransaction(sql, (tx) => seedPool(tx, rules))
   const accept = createAccept({ sql, rules, lease, replyLease: lease })
   const payments = createPayments({ sql, rules, lease, replyLease: lease })
   const settle = createSettle({ sql, rules, lease })
+  const answers = createAnswers({ sql, rules, prices: prices(), lease })
+  const funds = createFunds({
+    ...{ sql, answers, lease, lightning: invoices, log: silentLog },
+    ...{ invoiceTtlSeconds: 600, botName: 'Timmy' },
+  })
+  const expiry = createExpiry({
+    ...{ sql, lease, lightning: unpaid, deliver: () => undefined },
+    paid: async () => undefined,
+  })
 
   /** Accepts and answers the job, or fails the test. */
   async function job(request: PricedRequest): Promise<Job> {
@@ -60,30 +95,24 @@ export async function journeyOn(sql: Sql, overrides: Partial<MoneyRules> = {}) {
 
   /** Gives an accepted job its invoice. */
   async function invoice(row: Job): Promise<string> {
-    const paymentHash = someKey()
-    const expiresAt = Math.floor(Date.now() / 1000) + 600
+    const { paymentHash, ...made } = await invoices.createInvoice()
     await inTransaction(sql, async (tx) => {
-      await awaitPayment(tx, [{ id: row.id, epoch: row.epoch, expiresAt }])
-      await insertInvoices(tx, [
-        {
-          paymentHash,
-          purpose: 'job',
-          jobId: row.id,
-          to: row,
-          amountSats: row.chargeSats,
-          bolt11: 'lnbc1',
-          expiresAt,
-        },
-      ])
+      await awaitPayment(tx, [{ id: row.id, epoch: row.epoch, expiresAt: made.expiresAt }])
+      const { id: jobId, chargeSats: amountSats } = row
+      const invoiced = { ...made, paymentHash, purpose: 'job' as const, jobId, to: row, amountSats }
+      await insertInvoices(tx, [invoiced])
     })
     return paymentHash
   }
+
+  const pay = (paymentHash: string, amountSats: number, feeSats = 0) =>
+    payments.add({ paymentHash, amountSats, feeSats })
 
   /** Invoice, payment and the job at work. */
   async function paid(request: PricedRequest): Promise<Job> {
     const row = await job(request)
     const paymentHash = await invoice(row)
-    await payments.add({ paymentHash, amountSats: row.chargeSats, feeSats: 0 })
+    await pay(paymentHash, row.chargeSats)
     return read(row.id)
   }
 
@@ -93,6 +122,48 @@ export async function journeyOn(sql: Sql, overrides: Partial<MoneyRules> = {}) {
     return read(row.id)
   }
 
+  async function fail(row: Job): Promise<Job> {
+    await settle.add({ job: row, ending: { kind: 'failed', reason: 'backend_failed' } })
+    return read(row.id)
+  }
+
+  /** The invoice was not paid in time. */
+  async function expire(row: Job): Promise<Job> {
+    await expiry(await read(row.id))
+    return read(row.id)
+  }
+
+  async function cancel(row: Job): Promise<Job> {
+    await answers.cancel(priced(row), String(row.id))
+    return read(row.id)
+  }
+
+  /** The hash of a top-up's or donation's invoice. */
+  async function funding(
+    customer: string,
+    sats: number,
+    name: 'topup' | 'donate' = 'topup',
+  ): Promise<string> {
+    const { to, message } = priced({ customer })
+    await funds.obey({ to, message }, { name, sats })
+    const [row] = await sql<{ paymentHash: string }[]>`
+      select payment_hash from invoices where rumor_id = ${to.rumorId}`
+    if (!row) throw new Error('a top-up made no invoice')
+    return row.paymentHash
+  }
+
+  async function topUp(customer: string, sats: number): Promise<void> {
+    await pay(await funding(customer, sats), sats)
+  }
+
+  /** Asks without buying; what it answers is not stored. */
+  const ask = (customer: string, question: Parameters<typeof answers.read>[1]) =>
+    answers.read(priced({ customer }), question)
+
+  async function balance(customer: string): Promise<number> {
+    return (await readBalances(sql, [customer])).get(customer)?.availableSats ?? -1
+  }
+
   /** A key that the operator gave a tier. */
   async function granted(tier: Tier, customer = someKey()): Promise<string> {
     await setGrantedTier(sql, customer, tier, 'granted')
@@ -100,15 +171,70 @@ export async function journeyOn(sql: Sql, overrides: Partial<MoneyRules> = {}) {
   }
 
   async function expectClean(): Promise<void> {
-    expect(await readDrift(sql)).toEqual([])
+    const books = await addUpBooks(sql)
+    expect(books).toMatchObject({ drift: [], breaches: [], driftSats: 0, ok: true })
     expect(await readBreaches(sql, rules)).toEqual([])
   }
 
-  return { rules, accept, payments, settle, job, read, invoice, paid, finish, granted, expectClean }
+  return {
+    ...{
+      rules,
+      accept,
+      payments,
+      settle,
+      answers,
+      funds,
+      job,
+      read,
+      invoice,
+      pay,
+      paid,
+      finish,
+      fail,
+    },
+    ...{ expire, cancel, funding, topUp, ask, balance, granted, expectClean },
+  }
+}
+
+export type TestJourney = ReturnType<typeof stepsOn>
+
+/** One sat a character, so that an estimate is as high as its request is long. */
+function prices() {
+  return createPrices({
+    models: [
+      { name: 'echo', inputUsdPerMillion: 1_000, outputUsdPerMillion: 0, maxOutputTokens: 1 },
+    ],
+    marginPct: 0,
+    rate: { current: async () => ({ usdPerBtc: 100_000 }) },
+    countTokens: (text) => text.length,
+  })
 }
 
 export async function poolSats(sql: Sql): Promise<number> {
   const [row] = await sql<{ sats: number }[]>`
     select balance_sats as sats from accounts where name = 'pool'`
   return row?.sats ?? -1
+}
+
+/**
+ * Makes all that was booked `days` older, as if that many midnights had passed: what the rules look at, and the
+ * append-only tables too, so that the books still agree with each other.
+ */
+export async function passDays(sql: Sql, days: number): Promise<void> {
+  const far = 100_000
+  await inTransaction(sql, async (tx) => {
+    await tx`set local session_replication_role = replica`
+    // By way of long ago: a day's row must not meet the one that has yet to move.
+    for (const shift of [days + far, -far]) {
+      await tx`update pool_days set day = day - ${shift}::int`
+      await tx`update customer_days set day = day - ${shift}::int`
+    }
+    await tx`update transfers set day = day - ${days}::int`
+    await tx`update free_tier_grants set day = day - ${days}::int`
+    await tx`
+      update jobs set reserved_day = reserved_day - ${days}::int,
+        finished_at = finished_at - make_interval(days => ${days}::int)`
+    await tx`
+      update customers set first_paid_at = first_paid_at - make_interval(days => ${days}::int)`
+  })
 }
