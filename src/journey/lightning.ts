@@ -23,6 +23,13 @@ export interface PaymentChecker {
     amountSats: number,
     priority?: 'payment' | 'background',
   ): Promise<IncomingState>
+  /**
+   * The rows of up to LNBITS_HASHES invoices in one question: `paid` is as good as a look's, the rest is what
+   * LNbits knew without asking its node, and what it does not show is left out. Throws.
+   */
+  readIncoming(
+    asked: readonly { paymentHash: string; amountSats: number }[],
+  ): Promise<Map<string, IncomingState>>
   /** A hint for many hashes at once; whoever reads `paid` looks again by hash. */
   listIncoming(paymentHashes: string[]): Promise<Map<string, 'paid' | 'pending' | 'failed'>>
 }

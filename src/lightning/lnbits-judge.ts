@@ -27,18 +27,33 @@ export function judgeIncoming(
 ): IncomingState {
   const row = ownRow(answer, asked)
   if ('state' in row) return row
+  return judgeIncomingRow(row, asked.amountSats)
+}
+
+/**
+ * The same for a row of a list under our own key. `paid` is as good as from a look at the hash, which reads
+ * the same row; `pending` and `failed` are what LNbits knew, for a list does not ask the node.
+ */
+export function judgeListed(
+  payment: PaymentJson,
+  asked: Asked & { amountSats: number },
+): IncomingState {
+  const own = payment.payment_hash === asked.paymentHash && isOurs(payment, asked)
+  const status = rowState(payment)
+  if (!own) return foreign
+  if (status === undefined) return { state: 'unreachable', reason: 'malformed' }
+  return judgeIncomingRow({ payment, status, asked: true }, asked.amountSats)
+}
+
+function judgeIncomingRow(row: KnownRow, amountSats: number): IncomingState {
   // One wallet on both sides: LNbits then shows the payment that left, which brought us nothing
   // (trap 12).
   if (row.payment.amount < 0) return { state: 'pending' }
-  if (row.payment.amount !== asked.amountSats * 1000) return foreign
+  if (row.payment.amount !== amountSats * 1000) return foreign
   switch (row.status) {
     case 'success': {
       const at = instantSeconds(row.payment.updated_at)
-      const paid = {
-        state: 'paid' as const,
-        amountSats: asked.amountSats,
-        ...feeOf(row.payment),
-      }
+      const paid = { state: 'paid' as const, amountSats, ...feeOf(row.payment) }
       return at === undefined ? paid : { ...paid, at }
     }
     case 'failed':
@@ -68,15 +83,14 @@ export function judgeOutgoing(answer: LnbitsAnswer, asked: Asked): OutgoingState
 
 const foreign = { state: 'unreachable', reason: 'foreign' } as const
 
-type OwnRow =
-  | {
-      payment: PaymentJson
-      status: 'success' | 'failed' | 'pending'
-      /** Whether LNbits could ask its node for this answer. */
-      asked: boolean
-    }
-  | { state: 'absent' }
-  | { state: 'unreachable'; reason: string }
+interface KnownRow {
+  payment: PaymentJson
+  status: 'success' | 'failed' | 'pending'
+  /** Whether LNbits could ask its node for this answer. */
+  asked: boolean
+}
+
+type OwnRow = KnownRow | { state: 'absent' } | { state: 'unreachable'; reason: string }
 
 function ownRow({ status, json }: LnbitsAnswer, { paymentHash, walletId }: Asked): OwnRow {
   if (status === 404) {
@@ -91,12 +105,15 @@ function ownRow({ status, json }: LnbitsAnswer, { paymentHash, walletId }: Asked
   // Without details LNbits does not know our key, or it is not LNbits.
   if (!payment) return { state: 'unreachable', reason: 'no-details' }
   if (payment.payment_hash !== paymentHash) return foreign
-  if (walletId === undefined || payment.wallet_id !== walletId) return foreign
+  if (!isOurs(payment, { walletId })) return foreign
   const state = rowState(payment)
   if (state === undefined) return { state: 'unreachable', reason: 'malformed' }
   // Before 1.0 no answer had a word on the state, so its absence says nothing there.
   return { payment, status: state, asked: word !== undefined || payment.status === undefined }
 }
+
+const isOurs = (payment: PaymentJson, { walletId }: Pick<Asked, 'walletId'>): boolean =>
+  walletId !== undefined && payment.wallet_id === walletId
 
 function reasonOf(status: number): string {
   if (status === 429) return 'rate-limited'

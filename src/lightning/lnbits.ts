@@ -13,6 +13,7 @@ import {
   type InvoiceWanted,
   lookupIncoming,
 } from './lnbits-incoming.ts'
+import { type IncomingAsked, readIncoming } from './lnbits-listed.ts'
 import { createLists, type ListedPayment, type ListedState } from './lnbits-lists.ts'
 import { confirmFailed, lookupOutgoing, type OutgoingParts, pay } from './lnbits-outgoing.ts'
 import { rateShape, reserveShape, walletShape } from './lnbits-shapes.ts'
@@ -45,6 +46,11 @@ export interface Lnbits {
     amountSats: number,
     priority?: LnbitsPriority,
   ): Promise<IncomingState>
+  /**
+   * Up to LNBITS_HASHES invoices in one request: `paid` as good as a look's, the rest as LNbits knew it.
+   * Throws `LnbitsError`.
+   */
+  readIncoming(asked: readonly IncomingAsked[]): Promise<Map<string, IncomingState>>
   /**
    * Hints on many invoices in few requests; `paid` must be confirmed by `lookupIncoming`. Throws
    * `LnbitsError`.
@@ -112,6 +118,7 @@ export function createLnbits(options: LnbitsOptions): Lnbits {
     createInvoice: (invoice) => createInvoice(incoming, invoice),
     lookupIncoming: (paymentHash, amountSats, priority = 'payment') =>
       lookupIncoming(incoming, { paymentHash, amountSats, priority }),
+    readIncoming: (asked) => readIncoming(incoming, asked),
     ...lists,
     pay: (bolt11, paymentHash) => oneAtATime(() => pay(outgoing(), bolt11, paymentHash)),
     lookupOutgoing: (paymentHash, amountSats) =>
