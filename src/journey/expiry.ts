@@ -10,7 +10,7 @@ import type { PaymentChecker } from './lightning.ts'
 
 export interface ExpiryOptions {
   sql: Sql
-  lightning: PaymentChecker
+  lightning: Pick<PaymentChecker, 'lookupIncoming'>
   lease: Lease
   paid(payment: SeenPayment): Promise<void>
   deliver(replies: readonly OutboxRow[]): void

@@ -52,10 +52,7 @@ const invoices = {
 }
 
 /** What LNbits says of an invoice at its expiry. */
-const unpaid = {
-  lookupIncoming: async () => ({ state: 'pending' as const }),
-  listIncoming: async () => new Map(),
-}
+const unpaid = { lookupIncoming: async () => ({ state: 'pending' as const }) }
 
 /** The money steps of the journey on one database, with a seeded pool. */
 export async function journeyOn(sql: Sql, rules: Partial<MoneyRules> = {}) {
