@@ -34,7 +34,7 @@ test('killed after the invoice was stored, it sends the invoice and serves the p
   await expectOneDelivery(lab, customer, id)
 })
 
-test('killed when the payment had come, it books the payment and works', async () => {
+test('killed when the payment had come, it books the payment and goes on', async () => {
   await using lab = await daemonLab()
   const first = await lab.start({ TITHE_FAILPOINT: 'payment:seen' })
   const customer = await lab.customer()
@@ -47,7 +47,7 @@ test('killed when the payment had come, it books the payment and works', async (
   await expectOneDelivery(lab, customer, id)
 })
 
-test('killed during the work, it works again and settles once', async () => {
+test('killed during the work, it does the work again and settles once', async () => {
   await using lab = await daemonLab()
   const first = await lab.start({ TITHE_FAILPOINT: 'work:end' })
   const customer = await lab.customer()

@@ -215,7 +215,7 @@ test('relays are read no further while too much is uncommitted, and nothing of i
   expect(relay.counters.drops).toBe(0)
 })
 
-test('stop waits for the event in progress, works before start and twice, and leaves nothing open', async () => {
+test('stop waits for the event in progress, may come before start or twice, and leaves nothing open', async () => {
   await using server = await startRelay()
   const relay = connected({ url: server.url })
   await eventually('open', () => relay.state() === 'open' && relay.info() !== undefined)
