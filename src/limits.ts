@@ -120,8 +120,13 @@ export const STILL_WORKING_SECONDS = 10
 export const TOKENIZED_CHARS = 100_000
 /** Most hashes asked for in one bulk question: LNbits answers 1,000 rows at most per request. */
 export const WATCHED_INVOICES = 10_000
-/** Most single looks of one pass of the payment watch, so that LNbits is left room for quotes. */
-export const LOOKS_PER_PASS = 50
+/**
+ * Looks at single invoices that nobody waits for, of one replica in a minute: with a bulk question every two
+ * seconds LNbits is asked less than 100 times a minute, however many invoices are due.
+ */
+export const LOOKS_PER_MINUTE = 30
+/** Most such looks at once. */
+export const LOOKS_AT_ONCE = 10
 /** Pause before an expired invoice is looked at again while LNbits cannot be asked. */
 export const EXPIRY_RETRY_SECONDS = 5
 /** How long the database may take for an answer beyond the statement time-out, ms, before we hang up. */
@@ -176,6 +181,8 @@ export const DATABASE_CONNECTIONS = 10
 export const SEEN_EVENTS = 50_000
 /** Replies published at a time. */
 export const DELIVERY_SLOTS = 64
+/** Jobs whose invoice has expired that are ended at a time: two questions to LNbits have room for them. */
+export const EXPIRY_SLOTS = 200
 /** Invoices asked for at a time; LNbits makes about 25 a second whatever we do. */
 export const QUOTE_SLOTS = 32
 /** How long a relay may take to answer a published event, milliseconds. */
@@ -216,3 +223,9 @@ export const AUDIT_PAGE_ROWS = 10_000
 export const AUDIT_STATEMENT_MS = 600_000
 /** Jobs whose replies a process remembers the order of, some hundred bytes each. */
 export const ORDERED_JOBS = 10_000
+/** Most rows a command lists: they are read into memory, and nobody reads more by eye. */
+export const ROWS_LISTED = 10_000
+/** Pause between two looks of `tithe status --watch`, ms: a look is six cheap statements. */
+export const WATCH_MS = 2_000
+/** Longest wait for an invoice that a customer is let into, ms; above it the answer is "busy" at once. */
+export const INVOICE_WAIT_MS = 30_000

@@ -100,6 +100,22 @@ export async function readWatched(
   return [...rows]
 }
 
+/** What the payment watch has to do. */
+export interface WatchPace {
+  /** Milliseconds until the first look at one hash is due, negative when it is; null when none is watched. */
+  nextLookMs: number | null
+  /** Some invoice has not expired: payments may come at any moment. */
+  open: boolean
+}
+
+export async function readWatchPace(sql: Sql): Promise<WatchPace> {
+  const [row] = await sql<WatchPace[]>`
+    select extract(epoch from min(look_at) - now())::float8 * 1000 as next_look_ms,
+      coalesce(max(expires_at) > now(), false) as open
+    from invoices where look_at is not null`
+  return row ?? { nextLookMs: null, open: false }
+}
+
 /** Hashes whose own look is due; each look is moved on at once, so that replicas do not ask twice. */
 export async function takeDueLooks(sql: Sql, limit: number): Promise<WatchedInvoice[]> {
   const rows = await sql<WatchedInvoice[]>`
@@ -146,4 +162,11 @@ export async function readInvoiceOfJob(
   const [row] = await sql<WatchedInvoice[]>`
     select payment_hash, amount_sats from invoices where job_id = ${jobId}`.execute()
   return row
+}
+
+/** Jobs whose invoice is still to be made, of all replicas. */
+export async function countUninvoiced(sql: Sql): Promise<number> {
+  const [row] = await sql<{ count: number }[]>`
+    select count(*) as count from jobs where state = 'accepted' and due_at is not null`
+  return row?.count ?? 0
 }
