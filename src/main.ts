@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { systemClock } from './clock.ts'
 import type { CommandContext, ExitStatus } from './command.ts'
 import type { Config } from './config.ts'
+import { addLooks } from './main-look.ts'
 import { createTerminal } from './terminal.ts'
 import { version } from './version.ts'
 
@@ -211,6 +212,14 @@ program
     const { audit } = await import('./operator/commands/audit.ts')
     status = await audit(await contextFor({ quiet: true }), options)
   })
+
+addLooks(program, {
+  contextFor,
+  stopSignal,
+  ended(its) {
+    status = its
+  },
+})
 
 function readSeconds(text: string): number {
   const seconds = Number(text)

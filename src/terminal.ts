@@ -9,6 +9,8 @@ export interface Terminal {
   print(text: string): void
   /** A line to whoever sits there; a script that reads the output never sees it. */
   tell(text: string): void
+  /** Empties the screen where a person reads it; does nothing for a pipe. */
+  clear(): void
   /** Colours a text where a person reads it; unchanged for a pipe and under NO_COLOR. */
   paint(style: Style, text: string): string
   /** Columns of a line, 100 where nobody says. */
@@ -31,6 +33,10 @@ export function createTerminal(
   return {
     print: (text) => void stdout.write(`${text}\n`),
     tell: (text) => void stderr.write(`${text}\n`),
+    clear() {
+      // Home, then erase from there: one write, so that a watched screen does not flicker.
+      if (stdout.isTTY) stdout.write('\u001b[H\u001b[J')
+    },
     paint: (style, text) => styleText(style, text, { stream: stdout }),
     columns: stdout.columns ?? COLUMNS,
     async confirm(question, signal) {

@@ -250,6 +250,15 @@ create table outbox_publications (
   constraint outbox_publications_event FOREIGN KEY (outbox_id, part) REFERENCES outbox_events(outbox_id, part) ON DELETE CASCADE
 );
 
+create table outbox_replicas (
+  holder text not null,
+  version text not null,
+  started_at timestamp with time zone not null,
+  seen_at timestamp with time zone not null default now(),
+  facts jsonb not null,
+  constraint outbox_replicas_pk PRIMARY KEY (holder)
+) with (fillfactor=50);
+
 create table outbox_status (
   only_row boolean not null default true,
   published_at bigint not null default 0,

@@ -17,6 +17,7 @@ export function keptTerminal(): KeptTerminal {
     ...{ printed, told },
     print: (text) => void printed.push(text),
     tell: (text) => void told.push(text),
+    clear() {},
     paint: (_, text) => text,
     columns: 100,
     confirm: async () => undefined,
