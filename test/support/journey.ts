@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { expect } from 'vitest'
 import { addUpBooks } from '../../src/books.ts'
+import { systemClock } from '../../src/clock.ts'
 import { createAccept } from '../../src/journey/accept.ts'
 import { createAnswers } from '../../src/journey/answers.ts'
 import { createExpiry } from '../../src/journey/expiry.ts'
@@ -52,7 +53,11 @@ const invoices = {
 }
 
 /** What LNbits says of an invoice at its expiry. */
-const unpaid = { lookupIncoming: async () => ({ state: 'pending' as const }) }
+const unpaid = {
+  lookupIncoming: async () => ({ state: 'pending' as const }),
+  readIncoming: async () => new Map(),
+  listIncoming: async () => new Map(),
+}
 
 /** The money steps of the journey on one database, with a seeded pool. */
 export async function journeyOn(sql: Sql, rules: Partial<MoneyRules> = {}) {
@@ -70,10 +75,11 @@ export function stepsOn(sql: Sql, overrides: Partial<MoneyRules> = {}) {
   const answers = createAnswers({ sql, rules, prices: prices(), lease })
   const funds = createFunds({
     ...{ sql, answers, lease, lightning: invoices, log: silentLog },
-    ...{ invoiceTtlSeconds: 600, botName: 'Timmy' },
+    ...{ invoiceTtlSeconds: 600, botName: 'Timmy', invoiced: () => undefined },
   })
   const expiry = createExpiry({
-    ...{ sql, lease, lightning: unpaid, deliver: () => undefined },
+    ...{ sql, lease, clock: systemClock, lightning: unpaid, deliver: () => undefined },
+    ...{ looks: { take: (count: number) => count, giveBack: () => undefined } },
     paid: async () => undefined,
   })
 
