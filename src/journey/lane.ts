@@ -20,6 +20,8 @@ export interface LaneOptions<Row extends Claimed> {
   idleMs?: number
   /** Uniform in [0, 1), for the jitter. */
   random?: () => number
+  /** Whose row it is. Then slots and waiting room go round among owners, whoever has more rows. */
+  fairBy?(row: Row): string
 }
 
 const IDLE_MS = 10_000
@@ -102,7 +104,40 @@ export class Lane<Row extends Claimed> {
     }
     this.#fill()
     const room = this.#stopping ? 0 : this.#options.slots
-    if (this.#waiting.length > room) this.#giveAway(this.#waiting.splice(room))
+    if (this.#waiting.length <= room) return
+    this.#waiting.splice(0, Number.POSITIVE_INFINITY, ...this.#inTurn(this.#waiting))
+    this.#giveAway(this.#waiting.splice(room))
+  }
+
+  /** The first row of each owner, then the second of each, and so on; as they came without owners. */
+  #inTurn(entries: readonly Held<Row>[]): Held<Row>[] {
+    const { fairBy } = this.#options
+    if (!fairBy) return [...entries]
+    const counts = new Map<string, number>()
+    const turns = entries.map((entry) => {
+      const owner = fairBy(entry.row)
+      const turn = counts.get(owner) ?? 0
+      counts.set(owner, turn + 1)
+      return { entry, turn }
+    })
+    return turns.sort((a, b) => a.turn - b.turn).map(({ entry }) => entry)
+  }
+
+  /** The next to run: of the owners that wait, one with the fewest rows running. */
+  #next(): Held<Row> | undefined {
+    const { fairBy } = this.#options
+    if (!fairBy) return this.#waiting.shift()
+    const running = new Map<string, number>()
+    for (const { row, done } of this.#held) {
+      if (done) running.set(fairBy(row), (running.get(fairBy(row)) ?? 0) + 1)
+    }
+    const load = ({ row }: Held<Row>) => running.get(fairBy(row)) ?? 0
+    let best = 0
+    for (const [at, entry] of this.#waiting.entries()) {
+      const other = this.#waiting[best]
+      if (other && load(entry) < load(other)) best = at
+    }
+    return this.#waiting.splice(best, 1)[0]
   }
 
   /** Rows held by this process, running or waiting. */
@@ -170,7 +205,7 @@ export class Lane<Row extends Claimed> {
 
   #fill(): void {
     while (this.#running < this.#options.slots && !this.#stopping) {
-      const entry = this.#waiting.shift()
+      const entry = this.#next()
       if (!entry) return
       this.#run(entry)
     }

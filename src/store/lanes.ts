@@ -41,8 +41,7 @@ export function jobLane(state: 'accepted' | 'awaiting_payment' | 'working'): Lan
     async claim(sql, count, holder, leaseSeconds) {
       const rows = await sql<(Job & { waitMs: number | null })[]>`
         with due as (
-          select id from jobs where state = ${state} and due_at <= now()
-          order by due_at limit ${count} for update skip locked
+          ${state === 'accepted' ? dueInTurn(sql, count) : dueFirst(sql, state, count)}
         ), claimed as (
           update jobs j set lease = ${holder}, due_at = now() + make_interval(secs => ${leaseSeconds}),
             epoch = epoch + 1, tries = tries + 1
@@ -60,6 +59,22 @@ export function jobLane(state: 'accepted' | 'awaiting_payment' | 'working'): Lan
     release: (sql, held) => released(sql, 'jobs', held),
   }
 }
+
+const dueFirst = (sql: Sql, state: string, count: number) => sql`
+  select id from jobs where state = ${state} and due_at <= now()
+  order by due_at limit ${count} for update skip locked`
+
+/**
+ * Invoices go round among customers: the first job of each, then the second. What is due is looked at again
+ * after locking, because the turns were counted without.
+ */
+const dueInTurn = (sql: Sql, count: number) => sql`
+  select j.id from (
+    select id, due_at, row_number() over (partition by customer order by due_at, id) as turn
+    from jobs where state = 'accepted' and due_at <= now()
+  ) ready join jobs j using (id)
+  where j.state = 'accepted' and j.due_at <= now()
+  order by ready.turn, ready.due_at limit ${count} for update of j skip locked`
 
 export const outboxLane: LaneQueries<OutboxRow> = {
   async claim(sql, count, holder, leaseSeconds) {
