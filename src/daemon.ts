@@ -23,6 +23,7 @@ import { decryptNip04 } from './nostr/nip04.ts'
 import { type HttpDoor, startHttp } from './operator/http.ts'
 import { createMetrics, type Metrics } from './operator/metrics.ts'
 import { createSealLoop } from './operator/seal-loop.ts'
+import { createSolvency, type Solvency } from './operator/solvency.ts'
 import { createStatusLoop, type StatusLoop } from './operator/status-loop.ts'
 import { CUSTOMER_NAME, type Sandbox, startSandbox, writeSandboxFile } from './sandbox/sandbox.ts'
 import { readBornAt } from './store/status.ts'
@@ -77,7 +78,13 @@ export async function startDaemon(options: {
     undo.push({ stop: async () => lnbits.close() })
     const payouts = openPayouts(parts, sandbox)
     if (payouts) undo.push(payouts)
-    const status = buildStatus(parts, ground, net)
+    const solvency: Solvency = undo.push(
+      createSolvency({
+        ...{ ...parts, sql: ground.sql, lightning: lnbits, changed: () => status.touch() },
+        looked: ({ driftSats }) => metrics.read({ lightningDriftSats: driftSats }),
+      }),
+    )
+    const status = buildStatus(parts, ground, net, solvency)
     const seals = undo.push(createSealLoop({ ...parts, sql: ground.sql }))
     const built = { ground, net, lnbits, payouts, metrics, status }
     const journey = await buildTheJourney(parts, built)
@@ -90,6 +97,7 @@ export async function startDaemon(options: {
     })
     const http = undo.push(await openHttp(parts, ground, net, metrics))
     if (sandbox) tellSandbox(config, sandbox, net)
+    solvency.start()
     journey.start()
     events.start()
     net.start((event, relay) => journey.receive(event, relay))
@@ -166,13 +174,18 @@ function openPayouts({ config, clock, log }: Parts, sandbox: Sandbox | undefined
 const PAYOUT_CALLS = 2
 const noAddress = { ok: false, reason: 'address' } as const
 
-function buildStatus({ config, clock, log, holder }: Parts, ground: Ground, net: Net): StatusLoop {
+function buildStatus(
+  { config, clock, log, holder }: Parts,
+  ground: Ground,
+  net: Net,
+  solvency: Solvency,
+): StatusLoop {
   return createStatusLoop({
     sql: ground.sql,
     rules: config.money,
     ...config.poolStatus,
     publish: (template) => net.publishOwn(net.identity.sign(template)),
-    degraded: () => false,
+    degraded: () => solvency.isStopped(),
     holder,
     version,
     clock,

@@ -34,6 +34,8 @@ export interface SolvencyOptions {
   bookingMs?: number
   /** Called in every replica after each look, with what holds now. */
   looked?(verdict: Verdict): void
+  /** It has stopped, or goes on again. */
+  changed?(verdict: Verdict): void
 }
 
 export interface Solvency {
@@ -110,8 +112,10 @@ export function createSolvency(options: SolvencyOptions): Solvency {
       )
     }
     if (!verdict.stopped && known?.stopped) log.info('LNbits and the ledger agree again')
+    const changed = verdict.stopped !== (known?.stopped ?? false)
     known = verdict
     options.looked?.(verdict)
+    if (changed) options.changed?.(verdict)
     return verdict
   }
 }
