@@ -26,10 +26,10 @@ import {
   type Withdrawal,
   type WithdrawalFacts,
 } from '../store/withdrawals.ts'
+import { withdrawalReply } from '../store/withdrawal-end.ts'
 import type { Answered, Answers } from './answers.ts'
 import type { Payer, PaymentChecker } from './lightning.ts'
 import type { Incoming } from './request.ts'
-import { withdrawalReply } from './withdraw-end.ts'
 
 export interface WithdrawAskOptions {
   sql: Sql

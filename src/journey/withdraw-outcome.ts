@@ -6,9 +6,9 @@ import { inTransaction, type Sql } from '../store/database.ts'
 import type { Lease } from '../store/lease.ts'
 import { lockPool } from '../store/ledger.ts'
 import { type OutboxRow, putReplies } from '../store/outbox.ts'
+import { endWithdrawal, type WithdrawalEnding, withdrawalReply } from '../store/withdrawal-end.ts'
 import { askAgain, park, type Withdrawal } from '../store/withdrawals.ts'
 import { LeaseLost } from './lane.ts'
-import { endWithdrawal, type WithdrawalEnding, withdrawalReply } from './withdraw-end.ts'
 
 export interface OutcomeOptions {
   sql: Sql

@@ -1,18 +1,12 @@
 import { failpoint } from '../failpoint.ts'
 import { settleWithdrawal } from '../money/withdrawal.ts'
-import { readBalances } from '../store/customers.ts'
-import type { Tx } from '../store/database.ts'
-import type { Lease } from '../store/lease.ts'
-import {
-  customerAccount,
-  lockPool,
-  post,
-  type Transfer,
-  withdrawalAccount,
-} from '../store/ledger.ts'
-import { type NewReply, type OutboxRow, putReplies } from '../store/outbox.ts'
-import { addDust } from '../store/solvency.ts'
-import { finishWithdrawal, type Withdrawal } from '../store/withdrawals.ts'
+import { readBalances } from './customers.ts'
+import type { Tx } from './database.ts'
+import type { Lease } from './lease.ts'
+import { customerAccount, lockPool, post, type Transfer, withdrawalAccount } from './ledger.ts'
+import { type NewReply, type OutboxRow, putReplies } from './outbox.ts'
+import { addDust } from './solvency.ts'
+import { finishWithdrawal, type Withdrawal } from './withdrawals.ts'
 
 /** How a withdrawal ends. */
 export type WithdrawalEnding =
