@@ -26,6 +26,8 @@ export interface FundsOptions {
   invoiceTtlSeconds: number
   botName: string
   log: Log
+  /** Called after a commit: there is an invoice to watch. */
+  invoiced(): void
 }
 
 /** What buys balance, fills the pool, or takes balance out. */
@@ -68,6 +70,7 @@ export function createFunds(options: FundsOptions): Funds {
       return { fresh: true, replies }
     })
     await failpoint('funds:committed')
+    options.invoiced()
     return answered
   }
 

@@ -1,7 +1,7 @@
 import type { Backend } from '../backends/backend.ts'
 import type { Clock } from '../clock.ts'
 import { failpoint } from '../failpoint.ts'
-import { DELIVERY_SLOTS, QUOTE_SLOTS } from '../limits.ts'
+import { DELIVERY_SLOTS, EXPIRY_SLOTS, QUOTE_SLOTS } from '../limits.ts'
 import type { Log } from '../log.ts'
 import type { MoneyRules } from '../money/rules.ts'
 import type { PublishOutcome } from '../nostr/relay.ts'
@@ -17,9 +17,11 @@ import { createDeliver, type SignedReply } from './deliver.ts'
 import { createDesk } from './desk.ts'
 import { createExpiry } from './expiry.ts'
 import { createFunds } from './funds.ts'
+import { createGlance } from './glance.ts'
 import type { Taken } from './intake.ts'
 import { Lane } from './lane.ts'
 import type { InvoiceMaker, PaymentChecker } from './lightning.ts'
+import { createLookBudget, type LookBudget } from './look-budget.ts'
 import { createPayments } from './payment.ts'
 import { buildPayouts, type Payouts } from './payouts.ts'
 import type { PricingService } from './prices.ts'
@@ -75,25 +77,24 @@ export interface Journey {
 
 /** Puts the steps of the way of a request together: they meet in rows, and here is who wakes whom. */
 export function buildJourney(options: JourneyOptions): Journey {
-  const { sql, lightning, clock, log, notes, take } = options
+  const { sql, clock, log, notes, take } = options
+  const looks = createLookBudget(clock)
   const money = buildMoney(options)
-  const lanes = buildLanes(options, money)
-  const listening = sql.listen(LANE_CHANNEL, lanes.wakeTable, lanes.wakeAll)
+  const lanes = buildLanes(options, { ...money, looks, invoiced: () => watch.wake() })
   const watch = createWatch({
-    sql,
-    lightning,
-    clock,
-    log,
-    holder: options.holder,
+    ...{ sql, clock, log, looks, lightning: options.lightning, holder: options.holder },
     pollMs: options.paymentPollMs,
     paid: lanes.paid,
   })
-  const serve = buildDesk(options, money, lanes)
+  const listening = sql.listen(LANE_CHANNEL, lanes.wakeTable, lanes.wakeAll)
+  const glance = createGlance({ sql, clock, log, wakes: { ...lanes.bySchedule, invoices: watch } })
+  const serve = buildDesk(options, money, lanes, watch.wake)
 
   return {
     start() {
       lanes.start()
       watch.start()
+      glance.start()
     },
     async receive(event, relay) {
       const taken = await take(event, relay)
@@ -103,6 +104,7 @@ export function buildJourney(options: JourneyOptions): Journey {
     },
     hintPayment: watch.hint,
     async stop(graceMs) {
+      await glance.stop()
       await watch.stop()
       await lanes.stop(graceMs)
       await listening.stop()
@@ -125,32 +127,37 @@ function buildMoney({ sql, rules, lanes, holder, ...options }: JourneyOptions) {
 
 type Money = ReturnType<typeof buildMoney>
 
-function buildLanes(options: JourneyOptions, money: Money) {
-  const { workLease, replyLease, payments, settle, answers } = money
+function buildLanes(
+  options: JourneyOptions,
+  steps: Money & { looks: LookBudget; invoiced: () => void },
+) {
+  const { workLease, replyLease, payments, settle, answers, looks, invoiced } = steps
   const { sql, lightning, clock, log, holder, notes, lanes: sizes } = options
-  const common = { sql, clock, log, holder }
+  // The glance wakes them; their own looks are for its failure.
+  const common = { sql, clock, log, holder, idleMs: LANE_IDLE_MS }
   const worker = { ...common, leaseSeconds: workLease.seconds }
   const deliver = (replies: readonly OutboxRow[]) => outbox.take(replies)
+  const leased = { lease: replyLease, deliver }
   const quote = new Lane<Job>({
     ...worker,
     name: 'quote',
     queries: jobLane('accepted'),
     slots: QUOTE_SLOTS,
-    step: createQuote({ ...options, lease: replyLease, deliver }),
+    step: createQuote({ ...options, ...leased, invoiced }),
   })
   const expiry = new Lane<Job>({
     ...worker,
     name: 'expiry',
     queries: jobLane('awaiting_payment'),
-    slots: QUOTE_SLOTS,
-    step: createExpiry({ sql, lightning, lease: replyLease, paid, deliver }),
+    slots: EXPIRY_SLOTS,
+    step: createExpiry({ sql, lightning, looks, clock, paid, ...leased }),
   })
   const work = new Lane<Job>({
     ...worker,
     name: 'work',
     queries: jobLane('working'),
     slots: sizes.workSlots,
-    step: createWork({ ...options, settle, lease: replyLease, deliver, settled: notes.moneyMoved }),
+    step: createWork({ ...options, ...leased, settle, settled: notes.moneyMoved }),
   })
   const outbox = new Lane<OutboxRow>({
     ...common,
@@ -161,12 +168,9 @@ function buildLanes(options: JourneyOptions, money: Money) {
     step: createDeliver({ ...options, wake: () => outbox.wake(), delivered: notes.delivered }),
   })
   const { moneyMoved } = notes
+  const paying = { ...common, lightning, answers, replyLease, deliver, moneyMoved }
   const payouts =
-    options.payouts &&
-    buildPayouts({
-      ...{ ...common, ...options.payouts, lightning, answers, replyLease, deliver, moneyMoved },
-      lease: workLease,
-    })
+    options.payouts && buildPayouts({ ...paying, ...options.payouts, lease: workLease })
   const jobLanes = [quote, expiry, work]
   const payoutLanes = payouts ? [payouts.lane] : []
   const all = [...jobLanes, ...payoutLanes, outbox]
@@ -186,6 +190,10 @@ function buildLanes(options: JourneyOptions, money: Money) {
     paid,
     deliver,
     withdraw: payouts?.ask,
+    bySchedule: {
+      ...{ accepted: quote, awaiting_payment: expiry, working: work, outbox },
+      ...(payouts ? { withdrawals: payouts.lane } : {}),
+    },
     start() {
       for (const lane of all) lane.start()
     },
@@ -210,6 +218,9 @@ function buildLanes(options: JourneyOptions, money: Money) {
   }
 }
 
+/** Longest time that a lane goes without looking by itself, should the glance fail. */
+const LANE_IDLE_MS = 300_000
+
 /** What a fresh job row holds beside what its insert gave. */
 const bornJob = {
   reason: null,
@@ -228,12 +239,16 @@ function buildDesk(
   options: JourneyOptions,
   { accept, answers, replyLease }: Money,
   lanes: ReturnType<typeof buildLanes>,
+  invoiced: () => void,
 ) {
   return createDesk({
     ...options,
     accept,
     answers,
-    funds: createFunds({ ...options, answers, lease: replyLease, withdraw: lanes.withdraw }),
+    funds: createFunds({
+      ...{ ...options, answers, withdraw: lanes.withdraw },
+      ...{ lease: replyLease, invoiced },
+    }),
     takeJob: lanes.takeJob,
     deliver: lanes.deliver,
     counted: options.notes.requested,

@@ -33,6 +33,8 @@ export interface PayoutsOptions extends Payouts {
   log: Log
   /** This replica. */
   holder: string
+  /** Longest time that the lane goes without looking. */
+  idleMs: number
   lease: Lease
   replyLease: Lease
   deliver(replies: readonly OutboxRow[]): void
@@ -44,9 +46,9 @@ export function buildPayouts(options: PayoutsOptions): {
   lane: Lane<Withdrawal>
   ask: NonNullable<FundsOptions['withdraw']>
 } {
-  const { sql, clock, log, holder, lease } = options
+  const { sql, clock, log, holder, idleMs, lease } = options
   const lane: Lane<Withdrawal> = new Lane({
-    ...{ sql, clock, log, holder },
+    ...{ sql, clock, log, holder, idleMs },
     name: 'withdraw',
     leaseSeconds: lease.seconds,
     queries: withdrawalLane,

@@ -18,6 +18,8 @@ export interface QuoteOptions {
   botName: string
   /** Called after a commit, with replies that are already leased to this process. */
   deliver(replies: readonly OutboxRow[]): void
+  /** Called after a commit: there is an invoice to watch. */
+  invoiced(): void
 }
 
 interface Invoiced {
@@ -53,6 +55,7 @@ export function createQuote(options: QuoteOptions) {
     await failpoint('quote:committed')
     if (!applied) throw new LeaseLost()
     deliver(replies)
+    options.invoiced()
   }
 
   async function record(tx: Tx, quotes: readonly Invoiced[]) {

@@ -1,20 +1,23 @@
 import type { Clock } from '../clock.ts'
-import { LOOKS_PER_PASS, WATCHED_INVOICES } from '../limits.ts'
+import { LOOKS_AT_ONCE, WATCHED_INVOICES } from '../limits.ts'
 import type { Log } from '../log.ts'
 import type { Sql } from '../store/database.ts'
 import {
-  noteUnpaid,
   readWatched,
+  readWatchPace,
   type SeenPayment,
   takeDueLooks,
-  type WatchedInvoice,
+  type WatchPace,
 } from '../store/invoices.ts'
 import { takeTurn } from '../store/turns.ts'
-import type { IncomingState, PaymentChecker } from './lightning.ts'
+import type { PaymentChecker } from './lightning.ts'
+import type { LookBudget } from './look-budget.ts'
+import { createLooks } from './looks.ts'
 
 export interface WatchOptions {
   sql: Sql
   lightning: PaymentChecker
+  looks: LookBudget
   clock: Clock
   log: Log
   holder: string
@@ -28,10 +31,15 @@ export interface Watch {
   start(): void
   /** Somebody says this hash may be paid: look now. Without a hash: look at all. Never believed by itself. */
   hint(paymentHash?: string): void
+  /** An invoice was made, or a look is due: the pause may be over. */
+  wake(): void
   /** One bulk question and the looks that are due. */
   runOnce(): Promise<{ asked: number; paid: number }>
   stop(): Promise<void>
 }
+
+/** Longest pause while no invoice may be paid; whoever makes one wakes the watch. */
+const IDLE_MS = 300_000
 
 /**
  * Notices payments. LNbits' own word under our own key is the authority: the websocket, the bulk list and the
@@ -39,31 +47,51 @@ export interface Watch {
  * own websocket.
  */
 export function createWatch(options: WatchOptions): Watch {
-  const { sql, lightning, clock, log, pollMs } = options
+  const { sql, lightning, looks, clock, log, pollMs } = options
   const ended = new AbortController()
   // A few polls: a holder that died leaves a short gap, one that is slow keeps its turn.
   const turnSeconds = (3 * pollMs) / 1000 + 2
   let alarm = new AbortController()
   let loop: Promise<void> | undefined
-  const looks = new Map<string, Promise<boolean>>()
+  const words = createLooks(options)
   // At the start and after LNbits was away a replica looks for itself, whoever has the turn: the holder may be
   // dead, and a payment that came meanwhile is announced no more.
   let urgent = true
+  let resting = false
+  let awaited = false
 
-  return { start, hint, runOnce, stop }
+  return { start, hint, wake, runOnce, stop }
 
   function start(): void {
     loop = (async () => {
       while (!ended.signal.aborted) {
         alarm = new AbortController()
-        try {
-          await runOnce()
-        } catch (error) {
-          log.warn({ err: error }, 'open invoices could not be looked at; trying again')
-        }
-        await clock.sleep(pollMs, AbortSignal.any([alarm.signal, ended.signal]))
+        awaited = false
+        const pauseMs = await pass()
+        resting = pauseMs > pollMs
+        // Between two polls there is nothing to hurry for: an invoice is not paid in the moment it is made.
+        const shortMs = awaited ? Math.min(pollMs, pauseMs) : pauseMs
+        await clock.sleep(shortMs, AbortSignal.any([alarm.signal, ended.signal]))
+        resting = false
       }
     })()
+  }
+
+  /** Answers how long to pause. */
+  async function pass(): Promise<number> {
+    try {
+      const pace = await readWatchPace(sql)
+      if (pace.nextLookMs !== null) await runOnce()
+      return pauseFor(pace, pollMs)
+    } catch (error) {
+      log.warn({ err: error }, 'open invoices could not be looked at; trying again')
+      return pollMs
+    }
+  }
+
+  function wake(): void {
+    awaited = true
+    if (resting) alarm.abort()
   }
 
   function hint(paymentHash?: string): void {
@@ -81,13 +109,23 @@ export function createWatch(options: WatchOptions): Watch {
   /** A hash of somebody else's, or one that is booked already, costs no question to LNbits. */
   async function lookByHint(paymentHash: string): Promise<void> {
     const [watched] = await readWatched(sql, 1, paymentHash)
-    if (watched) await look(watched)
+    if (watched) await words.look(watched)
   }
 
   async function runOnce(): Promise<{ asked: number; paid: number }> {
     const ours = await takeTurn(sql, 'payment-watch', options.holder, turnSeconds)
-    if (!ours && !urgent) return { asked: 0, paid: 0 }
+    const mine = urgent
+    if (!ours && !mine) return { asked: 0, paid: 0 }
     urgent = false
+    try {
+      return await lookAtAll()
+    } catch (error) {
+      urgent ||= mine
+      throw error
+    }
+  }
+
+  async function lookAtAll(): Promise<{ asked: number; paid: number }> {
     const watched = await readWatched(sql, WATCHED_INVOICES)
     const amounts = new Map(watched.map((w) => [w.paymentHash, w.amountSats]))
     let paid = 0
@@ -97,46 +135,23 @@ export function createWatch(options: WatchOptions): Watch {
         const amountSats = amounts.get(paymentHash)
         return state === 'paid' && amountSats !== undefined ? [{ paymentHash, amountSats }] : []
       })
-      const found = await Promise.all(likely.map((watched) => look(watched)))
-      paid += found.filter(Boolean).length
+      paid += await words.confirm(likely)
     }
-    const due = await takeDueLooks(sql, LOOKS_PER_PASS)
-    const found = await Promise.all(due.map((watched) => look(watched, 'background')))
+    const room = looks.take(LOOKS_AT_ONCE)
+    const due = room > 0 ? await takeDueLooks(sql, room) : []
+    looks.giveBack(room - due.length)
+    const found = await Promise.all(due.map((watched) => words.look(watched, 'background')))
     return { asked: watched.length, paid: paid + found.filter(Boolean).length }
-  }
-
-  /** The authoritative look at one hash; concurrent reasons to look share it. True when it is paid. */
-  function look({ paymentHash, amountSats }: WatchedInvoice, priority: LookPriority = 'payment') {
-    const running = looks.get(paymentHash)
-    if (running) return running
-    const fresh = lookOnce(paymentHash, amountSats, priority).finally(() =>
-      looks.delete(paymentHash),
-    )
-    looks.set(paymentHash, fresh)
-    return fresh
-  }
-
-  async function lookOnce(
-    paymentHash: string,
-    amountSats: number,
-    priority: LookPriority,
-  ): Promise<boolean> {
-    const seen: IncomingState = await lightning.lookupIncoming(paymentHash, amountSats, priority)
-    if (seen.state === 'paid') {
-      await options.paid({ ...seen, paymentHash })
-      return true
-    }
-    if (seen.state === 'unreachable') log.debug({ reason: seen.reason }, 'LNbits cannot be asked')
-    else await noteUnpaid(sql, [paymentHash])
-    return false
   }
 
   async function stop(): Promise<void> {
     ended.abort()
     await loop
-    await Promise.allSettled(looks.values())
+    await words.settled()
   }
 }
 
-/** A payment that somebody hinted at goes before quotes; a look that is merely due goes last. */
-type LookPriority = 'payment' | 'background'
+function pauseFor({ open, nextLookMs }: WatchPace, pollMs: number): number {
+  if (open) return pollMs
+  return nextLookMs === null ? IDLE_MS : Math.min(IDLE_MS, Math.max(pollMs, nextLookMs))
+}

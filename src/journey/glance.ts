@@ -1,0 +1,77 @@
+import type { Clock } from '../clock.ts'
+import type { Log } from '../log.ts'
+import type { Sql } from '../store/database.ts'
+import { readSchedule, type Scheduled, scheduled } from '../store/schedule.ts'
+
+export interface GlanceOptions {
+  sql: Sql
+  clock: Clock
+  log: Log
+  /** Whom to wake for what. */
+  wakes: Partial<Record<Scheduled, { wake(): void }>>
+  everyMs?: number
+}
+
+export interface Glance {
+  start(): void
+  /** One look at the whole schedule. */
+  runOnce(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** A dead replica's rows are found at most this long after their lease, usually to the millisecond. */
+const EVERY_MS = 10_000
+
+/**
+ * Looks after what lanes miss: a wake that was lost, a row that another replica scheduled, leases of a process
+ * that died. One statement for all lanes together, where a look of each would cost an idle process more than
+ * all else that it does. What is due before the next glance is woken to the millisecond.
+ */
+export function createGlance({
+  sql,
+  clock,
+  log,
+  wakes,
+  everyMs = EVERY_MS,
+}: GlanceOptions): Glance {
+  const ended = new AbortController()
+  let loop: Promise<void> | undefined
+
+  async function runOnce(): Promise<void> {
+    const schedule = await readSchedule(sql)
+    for (const name of scheduled) {
+      const dueMs = schedule[name]
+      const sleeper = wakes[name]
+      if (dueMs === null || sleeper === undefined || dueMs > everyMs) continue
+      if (dueMs <= 0) sleeper.wake()
+      else void wakeAfter(dueMs, sleeper)
+    }
+  }
+
+  async function wakeAfter(ms: number, sleeper: { wake(): void }): Promise<void> {
+    await clock.sleep(ms + 1, ended.signal)
+    if (!ended.signal.aborted) sleeper.wake()
+  }
+
+  async function run(): Promise<void> {
+    while (!ended.signal.aborted) {
+      try {
+        await runOnce()
+      } catch (error) {
+        log.warn({ err: error }, 'the schedule cannot be read; trying again')
+      }
+      await clock.sleep(everyMs, ended.signal)
+    }
+  }
+
+  return {
+    start() {
+      loop ??= run()
+    },
+    runOnce,
+    async stop() {
+      ended.abort()
+      await loop
+    },
+  }
+}
