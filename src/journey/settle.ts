@@ -67,7 +67,8 @@ async function settleAll(
   works: readonly FinishedWork[],
   { rules, lease, freeTier }: SettleOptions & { freeTier: FreeTierService },
 ): Promise<Settled[]> {
-  const ended = works.map((work) => ({ ...work, money: moneyOf(work, rules) }))
+  const owners = ownersOf(works)
+  const ended = [...owners].map((work) => ({ ...work, money: moneyOf(work, rules) }))
   const [balanceSats, pool, applied, balances] = await Promise.all([
     lockPool(tx),
     readPool(tx),
@@ -106,10 +107,24 @@ async function settleAll(
     ),
   ])
   await failpoint('settle:before-commit')
-  return works.map(({ job }) => ({
-    applied: applied.has(job.id),
-    replies: written.filter((reply) => reply.jobId === job.id && applied.has(job.id)),
-  }))
+  return works.map((work) => {
+    const { id } = work.job
+    if (!owners.has(work) || !applied.has(id)) return { applied: false, replies: [] }
+    return { applied: true, replies: written.filter((reply) => reply.jobId === id) }
+  })
+}
+
+/**
+ * A job may be ended twice in one batch: by its owner, and by a step of the same process that lost the lease
+ * and does not know it yet. Only the highest epoch can be the owner's; of equal ones the first counts.
+ */
+function ownersOf(works: readonly FinishedWork[]): Set<FinishedWork> {
+  const owners = new Map<number, FinishedWork>()
+  for (const work of works) {
+    const other = owners.get(work.job.id)
+    if (!other || other.job.epoch < work.job.epoch) owners.set(work.job.id, work)
+  }
+  return new Set(owners.values())
 }
 
 interface End extends FinishedWork {

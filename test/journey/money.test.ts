@@ -122,6 +122,35 @@ test('the same text by another door within minutes is the same request', async (
   expect(await journey.accept.add(copy)).toEqual({ outcome: 'twin', jobId: job.id })
 })
 
+// In one batch: the server cannot tell which of two rows for one job it applied.
+test.each([
+  { ended: 'twice by its owner', epochs: [0, 0, 0] },
+  { ended: 'by a stale owner, then by its owner', epochs: [-1, 0, -1] },
+  { ended: 'by its owner, then by a stale one', epochs: [0, -1, 0] },
+])('a job that is ended $ended settles once', async ({ epochs }) => {
+  await using db = await freshDatabase()
+  const journey = await journeyOn(db.sql)
+  const job = await journey.paid(priced({ estimatedSats: 100 }))
+  const ends = epochs.map((lag) => ({ ...job, epoch: job.epoch + lag }))
+  const usage = { input: 1, output: 1 }
+  const settled = await Promise.all(
+    ends.map((row, place) =>
+      journey.settle.add({
+        job: row,
+        ending:
+          place % 2 === 0
+            ? { kind: 'done', actualSats: 30, result: 'done', usage }
+            : { kind: 'failed', reason: 'backend_failed' },
+      }),
+    ),
+  )
+  expect(settled.map(({ applied }) => applied)).toEqual(
+    epochs.map((lag, place) => lag === 0 && epochs.indexOf(0) === place),
+  )
+  expect(await journey.balance(job.customer)).toBe(epochs[0] === 0 ? 70 : 100)
+  await journey.expectClean()
+})
+
 test('a settlement by a stale owner changes nothing', async () => {
   await using db = await freshDatabase()
   const journey = await journeyOn(db.sql)
