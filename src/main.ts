@@ -4,7 +4,8 @@ import { Command, CommanderError } from 'commander'
 import { systemClock } from './clock.ts'
 import type { CommandContext, ExitStatus } from './command.ts'
 import type { Config } from './config.ts'
-import { addLooks } from './main-look.ts'
+import { addLooks, type MainTools } from './main-look.ts'
+import { addPayouts } from './main-payouts.ts'
 import { createTerminal } from './terminal.ts'
 import { version } from './version.ts'
 
@@ -213,13 +214,15 @@ program
     status = await audit(await contextFor({ quiet: true }), options)
   })
 
-addLooks(program, {
+const tools: MainTools = {
   contextFor,
   stopSignal,
   ended(its) {
     status = its
   },
-})
+}
+addLooks(program, tools)
+addPayouts(program, tools)
 
 function readSeconds(text: string): number {
   const seconds = Number(text)

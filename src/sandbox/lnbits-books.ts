@@ -168,6 +168,10 @@ function effect(row: PlayRow): number {
   return row.status === 'failed' ? 0 : row.amountMsat - Math.abs(row.feeMsat)
 }
 
+/** The wallets of the books in `file`; empty when there are none. */
+export const readWallets = (file: string): PlayWallet[] =>
+  readLines(file).flatMap((line) => ('wallet' in line ? [line.wallet] : []))
+
 /**
  * A half-written last line is what a kill in the midst of a write leaves; it was never answered.
  */

@@ -1,7 +1,9 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import { type PlayLnbits, startPlayLnbits } from './lnbits.ts'
+import { readWallets } from './lnbits-books.ts'
 import { type SandboxRelay, startRelay } from './relay.ts'
 
 /** Play money of the one customer that `tithe ask` is, sats. */
@@ -22,6 +24,7 @@ export interface SandboxFile {
   customerAdminKey: string
 }
 
+const lnbitsFile = (dataDir: string): string => join(dataDir, 'lnbits.json')
 export const sandboxFile = (dataDir: string): string => join(dataDir, 'sandbox.json')
 
 export interface SandboxOptions {
@@ -39,7 +42,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   try {
     const lnbits = await startPlayLnbits({
       port: options.lnbitsPort,
-      file: join(dataDir, 'lnbits.json'),
+      file: lnbitsFile(dataDir),
       seedWallets: [{ name: CUSTOMER_NAME, balanceSats: CUSTOMER_SATS }],
       clock,
     })
@@ -55,6 +58,19 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     throw error
   }
 }
+
+/** How the bot's own wallet is looked at from outside; undefined where no sandbox has run. */
+export function readBotPurse(dataDir: string): { url: string; invoiceKey: string } | undefined {
+  try {
+    const { lnbitsUrl } = purseShape.parse(JSON.parse(readFileSync(sandboxFile(dataDir), 'utf8')))
+    const bot = readWallets(lnbitsFile(dataDir)).find(({ name }) => name === 'bot')
+    return bot && { url: lnbitsUrl, invoiceKey: bot.invoiceKey }
+  } catch {
+    return undefined
+  }
+}
+
+const purseShape = z.object({ lnbitsUrl: z.string() })
 
 export function writeSandboxFile(dataDir: string, facts: SandboxFile): void {
   const path = sandboxFile(dataDir)
