@@ -22,6 +22,8 @@ export interface DaemonLab extends AsyncDisposable {
   /** Starts one more daemon on the same key, database, relay and LNbits; resolves when it is up. */
   start(environment?: Record<string, string>): Promise<DaemonProcess>
   customer(secret?: Uint8Array): Promise<LabCustomer>
+  /** Pays an invoice from a wallet of the same LNbits. */
+  pay(bolt11: unknown): Promise<void>
 }
 
 export interface DaemonProcess {
@@ -103,6 +105,7 @@ export async function daemonLab(): Promise<DaemonLab> {
     db,
     start,
     customer,
+    pay: (bolt11) => payFrom(lnbits, bolt11),
     async [Symbol.asyncDispose]() {
       await Promise.all(customers.map((one) => one.stop()))
       const alive = running.filter((child) => child.exitCode === null && child.signalCode === null)
@@ -181,14 +184,16 @@ function labCustomer(customer: Customer, lnbits: PlayLnbits): LabCustomer {
       }
       return heard
     },
-    async pay(bolt11) {
-      const payer = lnbits.wallet('payer')
-      const response = await fetch(`${lnbits.url}/api/v1/payments`, {
-        method: 'POST',
-        headers: { 'x-api-key': payer?.adminKey ?? '', 'content-type': 'application/json' },
-        body: JSON.stringify({ out: true, bolt11 }),
-      })
-      if (response.status !== 201) throw new Error(`the payer got ${response.status}`)
-    },
+    pay: (bolt11) => payFrom(lnbits, bolt11),
   }
+}
+
+async function payFrom(lnbits: PlayLnbits, bolt11: unknown): Promise<void> {
+  const payer = lnbits.wallet('payer')
+  const response = await fetch(`${lnbits.url}/api/v1/payments`, {
+    method: 'POST',
+    headers: { 'x-api-key': payer?.adminKey ?? '', 'content-type': 'application/json' },
+    body: JSON.stringify({ out: true, bolt11 }),
+  })
+  if (response.status !== 201) throw new Error(`the payer got ${response.status}`)
 }
