@@ -77,12 +77,18 @@ function array<T>(oid: number, write: (value: T) => string, read: (text: string)
 }
 
 function writeArray<T>(values: readonly (T | null)[], write: (value: T) => string): string {
-  const items = values.map((value) => {
+  let text = ''
+  for (const value of values) {
     if (value === undefined) throw new TypeError('undefined in an array for the database')
-    if (value === null) return 'NULL'
-    return `"${write(value).replace(/["\\]/g, '\\$&')}"`
-  })
-  return `{${items.join(',')}}`
+    text += value === null ? ',NULL' : `,"${escapeItem(write(value))}"`
+  }
+  return `{${text.slice(1)}}`
+}
+
+/** Without a regular expression, which takes most of the time that a batch's arrays are written in. */
+function escapeItem(text: string): string {
+  const escaped = text.includes('\\') ? text.replaceAll('\\', '\\\\') : text
+  return escaped.includes('"') ? escaped.replaceAll('"', '\\"') : escaped
 }
 
 /** Reads an array of one dimension: `{plain,"quo\"ted",NULL}`. */
