@@ -1,22 +1,19 @@
 import type { ReasonCode } from '../doors/protocol.ts'
 import { refusal } from '../doors/replies.ts'
+import type { RefusalFacts } from '../doors/texts-en.ts'
 import { failpoint } from '../failpoint.ts'
 import { ACCEPT_BATCH, OPEN_JOBS_PER_CUSTOMER } from '../limits.ts'
 import { boundPromise, type Decision } from '../money/decide.ts'
 import type { MoneyRules } from '../money/rules.ts'
-import {
-  type CustomerFacts,
-  countCustomerDays,
-  ensureCustomers,
-  readCustomers,
-} from '../store/customers.ts'
+import { type CustomerFacts, ensureCustomers } from '../store/customers.ts'
 import { inTransaction, isConnectionLoss, type Sql, type Tx } from '../store/database.ts'
-import { takeIn } from '../store/inbox.ts'
+import { type GateRead, type GateWrite, readGate, writeGate } from '../store/gate.ts'
 import type { Lease } from '../store/lease.ts'
-import { findTwins, insertJobs, type NewJob, takeJobIds } from '../store/jobs.ts'
+import type { NewJob } from '../store/jobs.ts'
+import type { ReplyTo } from '../store/inbox.ts'
 import { customerAccount, jobAccount, lockPool, post, type Transfer } from '../store/ledger.ts'
-import { type NewReply, type OutboxRow, putReplies } from '../store/outbox.ts'
-import { countPoolDay, type PoolFacts, readPool } from '../store/pool.ts'
+import type { NewReply, OutboxRow } from '../store/outbox.ts'
+import { type PoolFacts, readPool } from '../store/pool.ts'
 import { type Batcher, createBatcher } from './batcher.ts'
 import {
   createFreeTier,
@@ -25,6 +22,7 @@ import {
   type GateFacts,
   reserve,
 } from './free-tier.ts'
+import type { InvoiceLine } from './invoice-line.ts'
 import type { PricedRequest } from './request.ts'
 import { workingReply } from './working-reply.ts'
 
@@ -46,6 +44,8 @@ export interface AcceptOptions {
   lease: Lease
   /** For their replies. */
   replyLease: Lease
+  /** Undefined: nobody waits too long for an invoice. */
+  line?: Pick<InvoiceLine, 'tooLong'>
 }
 
 /**
@@ -63,97 +63,127 @@ export function createAccept(options: AcceptOptions): Batcher<PricedRequest, Acc
   })
 }
 
+interface Gate extends Pick<AcceptOptions, 'line'> {
+  freeTier: FreeTierService
+}
+
 async function acceptAll(
   tx: Tx,
   requests: readonly PricedRequest[],
-  options: AcceptOptions & { freeTier: FreeTierService },
+  options: AcceptOptions & Gate,
 ): Promise<Accepted[]> {
-  const [balanceSats, pool, fresh, twins, customers, ids] = await Promise.all([
+  const [balanceSats, pool, read] = await Promise.all([
     lockPool(tx),
     readPool(tx),
-    takeIn(
-      tx,
-      requests.map((request) => request.message),
-    ),
-    findTwins(
-      tx,
-      requests.map(({ to, requestHash }) => ({ ...to, requestHash })),
-    ),
-    readCustomers(tx, [...new Set(requests.map((request) => request.to.customer))]),
-    takeJobIds(tx, requests.length),
+    readGate(tx, requests),
   ])
-  const books = openBooks({ ...pool, balanceSats }, customers)
-  const verdicts = requests.map((request, place): Verdict => {
-    // The same message twice in one batch was inserted once; the first of them has it.
-    if (!fresh.delete(request.message.rumorId)) return { outcome: 'replayed' }
-    const twin = twins[place] ?? twinInBatch(books, request)
-    if (twin !== undefined) return { outcome: 'twin', jobId: twin }
-    return decideOne(books, request, ids[place] as number, options.freeTier)
-  })
-  const replies = await writeBooks(tx, books, options)
+  const books = openBooks({ ...pool, balanceSats }, read)
+  const answers = requests.map((request, place) =>
+    acceptOne(books, request, read[place] as GateRead, options),
+  )
+  await writeBooks(tx, books, options)
   await failpoint('accept:before-commit')
-  return verdicts.map((verdict) => withReplies(verdict, replies))
-}
-
-type Verdict =
-  | { outcome: 'job'; job: NewJob }
-  | { outcome: 'refused'; rumorId: string }
-  | { outcome: 'replayed' }
-  | { outcome: 'twin'; jobId: number }
-
-function withReplies(verdict: Verdict, replies: readonly OutboxRow[]): Accepted {
-  if (verdict.outcome === 'job') {
-    return { ...verdict, replies: replies.filter((reply) => reply.jobId === verdict.job.id) }
-  }
-  if (verdict.outcome === 'refused') {
-    return { outcome: 'refused', replies: replies.filter((r) => r.rumorId === verdict.rumorId) }
-  }
-  return verdict
+  return answers
 }
 
 /** The facts of one transaction, lowered by each decision, and what is to be written for them. */
 interface Books extends GateFacts {
   /** The breaker's base for the day, which decisions do not change. */
   openingSats: number
-  jobs: NewJob[]
-  replies: NewReply[]
-  transfers: Transfer[]
+  writes: GateWrite[]
+  /** Of the batch, by the ids of their messages. */
+  taken: Set<string>
+  /** Of the batch, by key and text. */
+  jobs: Map<string, NewJob[]>
+  /** Keys whose first job this is. */
+  newKeys: string[]
+  /** What balances pay. */
+  holds: Transfer[]
 }
 
-const openBooks = (pool: PoolFacts, customers: ReadonlyMap<string, CustomerFacts>): Books => ({
-  pool,
-  openingSats: pool.openingSats,
-  customers,
-  jobs: [],
-  replies: [],
-  transfers: [],
+function openBooks(pool: PoolFacts, read: readonly GateRead[]): Books {
+  const customers = new Map<string, CustomerFacts>()
+  // A key that asks twice is decided on one set of facts, lowered by its first request.
+  for (const facts of read) {
+    if (!customers.has(facts.pubkey)) customers.set(facts.pubkey, facts)
+  }
+  const { openingSats } = pool
+  const empty = { writes: [], taken: new Set<string>(), jobs: new Map(), newKeys: [], holds: [] }
+  return { pool, openingSats, customers, ...empty }
+}
+
+function acceptOne(books: Books, request: PricedRequest, read: GateRead, gate: Gate): Accepted {
+  const { to, message } = request
+  if (read.takenIn || books.taken.has(to.rumorId)) return { outcome: 'replayed' }
+  books.taken.add(to.rumorId)
+  const write: GateWrite = {
+    to,
+    relay: message.relay,
+    proof: message.proof,
+    job: null,
+    reply: null,
+  }
+  books.writes.push(write)
+  const text = `${to.customer} ${request.requestHash}`
+  const twinId = read.twinId ?? books.jobs.get(text)?.find((job) => job.via !== to.via)?.id
+  if (twinId !== undefined) return { outcome: 'twin', jobId: twinId }
+  const decided = decideOne(books, request, read.jobId, gate)
+  const row = 'refused' in decided ? refusedReply(to, decided) : decided.reply
+  write.reply = row && { id: read.replyId, row }
+  const replies = row ? [bornLeased(row, read.replyId, books.pool.nowSeconds)] : []
+  if ('refused' in decided) return { outcome: 'refused', replies }
+  const { job } = decided
+  write.job = job
+  const jobs = books.jobs.get(text)
+  if (jobs) jobs.push(job)
+  else books.jobs.set(text, [job])
+  return { outcome: 'job', job, replies }
+}
+
+/** A reply as it will stand in the outbox, claimed by this process. */
+const bornLeased = (
+  { to, jobId, step, reply }: NewReply,
+  id: number,
+  createdAt: number,
+): OutboxRow => ({
+  id,
+  customer: to.customer,
+  via: to.via,
+  form: to.form,
+  programId: to.programId,
+  jobId,
+  step,
+  rumorAt: to.rumorAt,
+  rumorId: to.rumorId,
+  reply,
+  createdAt,
+  givenUp: false,
+  delivered: false,
+  isBehind: false,
+  epoch: 1,
+  tries: 1,
 })
 
-function twinInBatch({ jobs }: Books, { to, requestHash }: PricedRequest): number | undefined {
-  return jobs.find(
-    (job) => job.customer === to.customer && job.requestHash === requestHash && job.via !== to.via,
-  )?.id
-}
+type Refusal = { refused: ReasonCode } & RefusalFacts
 
-function decideOne(
-  books: Books,
-  request: PricedRequest,
-  id: number,
-  freeTier: FreeTierService,
-): Verdict {
+type Decided = { job: NewJob; reply: NewReply | null } | Refusal
+
+function decideOne(books: Books, request: PricedRequest, id: number, gate: Gate): Decided {
   const { pool } = books
   const { customer } = request.to
   const facts = factsOf(books, customer)
-  const { standing, decision } = freeTier.decide(books, {
+  const { standing, decision } = gate.freeTier.decide(books, {
     customer,
     estimateSats: request.estimatedSats,
   })
-  if (standing.banned) return refuse(books, request, 'banned')
+  if (standing.banned) return { refused: 'banned' }
   if (facts.openJobs >= OPEN_JOBS_PER_CUSTOMER) {
-    return refuse(books, request, 'rate_limited', OPEN_JOBS_PER_CUSTOMER)
+    return { refused: 'rate_limited', limit: OPEN_JOBS_PER_CUSTOMER }
   }
   const purse = purseOf(decision, facts, standing.room.terms.breakerSats, pool)
   const { absorbSats, working } = purse
+  const unsold = working ? undefined : refuseInvoice(books, gate)
+  if (unsold) return unsold
   const job: NewJob = {
     id,
     state: working ? 'working' : 'accepted',
@@ -176,7 +206,7 @@ function decideOne(
     outputTokens: request.outputTokens,
   }
   take(books, job, facts)
-  return { outcome: 'job', job }
+  return { job, reply: working ? workingReply(job) : null }
 }
 
 /**
@@ -205,68 +235,56 @@ function purseOf(
 
 /** Books a job on the facts, so that the next request of the batch is decided on what is left. */
 function take(books: Books, job: NewJob, facts: CustomerFacts): void {
-  const { pool, jobs, replies, transfers } = books
-  jobs.push(job)
+  const { pool, holds, newKeys } = books
   reserve(books, job.customer, job.reservedSats)
+  if (!facts.known && facts.openJobs === 0) newKeys.push(job.customer)
   facts.openJobs += 1
   facts.ownPromiseSats += job.promisedSats
   facts.balanceSats -= job.paidSats
   pool.openPromisesSats += job.promisedSats
-  const cause = { jobId: job.id, credit: jobAccount(job.id), day: pool.day }
-  transfers.push(
-    { ...cause, kind: 'reserve', debit: 'pool', sats: job.reservedSats },
-    { ...cause, kind: 'hold', debit: customerAccount(job.customer), sats: job.paidSats },
-  )
-  if (job.state === 'working') replies.push(workingReply(job))
+  if (job.paidSats === 0) return
+  holds.push({
+    kind: 'hold',
+    debit: customerAccount(job.customer),
+    credit: jobAccount(job.id),
+    sats: job.paidSats,
+    jobId: job.id,
+    day: pool.day,
+  })
 }
 
-function refuse(
-  { replies }: Books,
-  request: PricedRequest,
-  reason: ReasonCode,
-  limit?: number,
-): Verdict {
-  replies.push({
-    to: request.to,
-    jobId: null,
-    step: 'refused',
-    reply: refusal(reason, limit === undefined ? {} : { limit }),
-  })
-  return { outcome: 'refused', rumorId: request.to.rumorId }
+/**
+ * Whether a job that needs an invoice can have one now: not while LNbits and the ledger disagree, and not when
+ * it would be made so late that its customer had better come again.
+ */
+function refuseInvoice({ pool, writes }: Books, { line }: Gate): Refusal | undefined {
+  if (pool.lightningStopped) return { refused: 'paused' }
+  const long = line?.tooLong(writes.filter(({ job }) => job?.state === 'accepted').length + 1)
+  return long && { refused: 'busy', ahead: long.ahead }
 }
+
+const refusedReply = (to: ReplyTo, { refused, ...facts }: Refusal): NewReply => ({
+  to,
+  jobId: null,
+  step: 'refused',
+  reply: refusal(refused, facts),
+})
 
 async function writeBooks(
   tx: Tx,
-  { pool, openingSats, jobs, replies, transfers }: Books,
+  { pool, openingSats, writes, newKeys, holds }: Books,
   { lease, replyLease }: AcceptOptions,
-): Promise<OutboxRow[]> {
-  if (jobs.length === 0) return putReplies(tx, replies, replyLease)
-  const given = jobs.filter((job) => job.reservedSats > 0)
-  const [written] = await Promise.all([
-    putReplies(tx, replies, replyLease),
-    ensureCustomers(
-      tx,
-      jobs.map((job) => job.customer),
-    ),
-    insertJobs(tx, jobs, lease),
-    post(tx, transfers, new Set(jobs.map((job) => jobAccount(job.id)))),
-    countCustomerDays(
-      tx,
-      given.map(({ customer, reservedSats }) => ({
-        customer,
-        day: pool.day,
-        absorbedSats: reservedSats,
-      })),
-    ),
-    given.length === 0
-      ? undefined
-      : countPoolDay(tx, {
-          day: pool.day,
-          openingSats,
-          absorbedSats: given.reduce((sum, job) => sum + job.reservedSats, 0),
-          free: given.filter((job) => job.serve === 'free').length,
-          partial: given.filter((job) => job.serve === 'partial').length,
-        }),
-  ])
-  return written
+): Promise<void> {
+  if (writes.length === 0) return
+  if (newKeys.length > 0) await ensureCustomers(tx, newKeys)
+  if (holds.length > 0) await post(tx, holds, new Set(holds.map(({ credit }) => credit)))
+  const given = writes.flatMap(({ job }) => (job && job.reservedSats > 0 ? [job] : []))
+  const totals = {
+    day: pool.day,
+    openingSats,
+    reservedSats: given.reduce((sum, job) => sum + job.reservedSats, 0),
+    free: given.filter((job) => job.serve === 'free').length,
+    partial: given.filter((job) => job.serve === 'partial').length,
+  }
+  tx.endWith(writeGate(tx, writes, totals, { job: lease, reply: replyLease }))
 }
