@@ -8,7 +8,9 @@ import { isTakenIn, takeIn } from '../store/inbox.ts'
 import type { Lease } from '../store/lease.ts'
 import { insertInvoices } from '../store/invoices.ts'
 import { putReplies } from '../store/outbox.ts'
+import { isLightningStopped } from '../store/solvency.ts'
 import type { Answered, Answers } from './answers.ts'
+import type { InvoiceLine } from './invoice-line.ts'
 import type { InvoiceMaker } from './lightning.ts'
 import type { Incoming } from './request.ts'
 
@@ -17,6 +19,8 @@ export type FundsCommand = Extract<Command, { name: 'topup' | 'donate' | 'withdr
 export interface FundsOptions {
   sql: Sql
   lightning: InvoiceMaker
+  /** Undefined: nobody waits too long for an invoice. */
+  line?: Pick<InvoiceLine, 'tooLong'>
   answers: Answers
   /** Undefined where the operator has switched withdrawals off. */
   withdraw?:
@@ -37,21 +41,41 @@ export interface Funds {
 
 export function createFunds(options: FundsOptions): Funds {
   const { sql, lightning, answers, lease } = options
+  /** Messages that are being obeyed: copies come by several relays at once. */
+  const obeying = new Map<string, Promise<unknown>>()
 
   return {
     async obey(incoming, command) {
-      // A message that comes again must not make a second invoice.
-      if (await isTakenIn(sql, incoming.message)) return { fresh: false, replies: [] }
-      if (command.name !== 'withdraw') return sell(incoming, command)
-      if (options.withdraw) return options.withdraw(incoming, command)
-      return answers.reply.add({ incoming, reply: refusal('withdrawals_off') })
+      const { rumorId } = incoming.message
+      const first = obeying.get(rumorId)
+      if (first) {
+        // If the first failed, so does its copy, and the relay's next one is a new try.
+        await first
+        return { fresh: false, replies: [] }
+      }
+      const run = obeyOnce(incoming, command).finally(() => obeying.delete(rumorId))
+      obeying.set(rumorId, run)
+      return run
     },
+  }
+
+  async function obeyOnce(incoming: Incoming, command: FundsCommand): Promise<Answered> {
+    // A message that comes again must not make a second invoice.
+    if (await isTakenIn(sql, incoming.message)) return { fresh: false, replies: [] }
+    if (command.name !== 'withdraw') return sell(incoming, command)
+    if (options.withdraw) return options.withdraw(incoming, command)
+    return answers.reply.add({ incoming, reply: refusal('withdrawals_off') })
   }
 
   async function sell(
     incoming: Incoming,
     { name: purpose, sats }: { name: 'topup' | 'donate'; sats: number },
   ): Promise<Answered> {
+    if (await isLightningStopped(sql)) {
+      return answers.reply.add({ incoming, reply: refusal('paused') })
+    }
+    const line = options.line?.tooLong(1)
+    if (line) return answers.reply.add({ incoming, reply: refusal('busy', { ahead: line.ahead }) })
     const invoice = await makeInvoice(purpose, sats)
     if (!invoice) return answers.reply.add({ incoming, reply: refusal('invoice_failed') })
     await failpoint('funds:invoice-made')

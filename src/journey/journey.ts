@@ -7,7 +7,7 @@ import type { MoneyRules } from '../money/rules.ts'
 import type { PublishOutcome } from '../nostr/relay.ts'
 import type { NostrEvent } from '../nostr/types.ts'
 import type { Sql } from '../store/database.ts'
-import type { SeenPayment } from '../store/invoices.ts'
+import { countUninvoiced, type SeenPayment } from '../store/invoices.ts'
 import type { Job, NewJob } from '../store/jobs.ts'
 import { jobLane, LANE_CHANNEL, outboxLane } from '../store/lanes.ts'
 import type { OutboxRow } from '../store/outbox.ts'
@@ -20,6 +20,7 @@ import { createFunds } from './funds.ts'
 import { createGlance } from './glance.ts'
 import type { Taken } from './intake.ts'
 import { Lane } from './lane.ts'
+import { createInvoiceLine } from './invoice-line.ts'
 import type { InvoiceMaker, PaymentChecker } from './lightning.ts'
 import { createLookBudget, type LookBudget } from './look-budget.ts'
 import { createPayments } from './payment.ts'
@@ -115,10 +116,12 @@ export function buildJourney(options: JourneyOptions): Journey {
 function buildMoney({ sql, rules, lanes, holder, ...options }: JourneyOptions) {
   const workLease = { holder, seconds: lanes.workLeaseSeconds }
   const replyLease = { holder, seconds: lanes.deliveryLeaseSeconds }
+  const line = createInvoiceLine({ ...options, countWaiting: () => countUninvoiced(sql) })
   return {
     workLease,
     replyLease,
-    accept: createAccept({ sql, rules, lease: workLease, replyLease }),
+    line,
+    accept: createAccept({ sql, rules, lease: workLease, replyLease, line }),
     payments: createPayments({ sql, rules, lease: workLease, replyLease }),
     settle: createSettle({ sql, rules, lease: replyLease }),
     answers: createAnswers({ sql, rules, prices: options.prices, lease: replyLease }),
@@ -143,7 +146,8 @@ function buildLanes(
     name: 'quote',
     queries: jobLane('accepted'),
     slots: QUOTE_SLOTS,
-    step: createQuote({ ...options, ...leased, invoiced }),
+    step: createQuote({ ...options, ...leased, lightning: steps.line.maker, invoiced }),
+    fairBy: (job) => job.customer,
   })
   const expiry = new Lane<Job>({
     ...worker,
@@ -208,6 +212,7 @@ function buildLanes(
     takeJob(job: NewJob) {
       const row = { ...bornJob, ...job, heldSats: job.paidSats + job.reservedSats }
       ;(job.state === 'working' ? work : quote).take([row])
+      if (job.state === 'accepted') steps.line.joined()
       if (job.reservedSats > 0) notes.moneyMoved()
     },
     /** Work and quotes first, so that the replies they end with still go out. */
@@ -237,7 +242,7 @@ const bornJob = {
 
 function buildDesk(
   options: JourneyOptions,
-  { accept, answers, replyLease }: Money,
+  { accept, answers, replyLease, line }: Money,
   lanes: ReturnType<typeof buildLanes>,
   invoiced: () => void,
 ) {
@@ -246,7 +251,7 @@ function buildDesk(
     accept,
     answers,
     funds: createFunds({
-      ...{ ...options, answers, withdraw: lanes.withdraw },
+      ...{ ...options, answers, line, lightning: line.maker, withdraw: lanes.withdraw },
       ...{ lease: replyLease, invoiced },
     }),
     takeJob: lanes.takeJob,
