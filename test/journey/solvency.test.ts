@@ -8,7 +8,7 @@ import { declareFloat, type LightningBooks, readLightningBooks } from '../../src
 import { type Bot, type BotLab, botLab, someKey } from '../support/bot.ts'
 import { until } from '../support/until.ts'
 
-const watchdog = (lab: BotLab, bot: Bot, log = silentLog) =>
+const watchdog = (lab: BotLab, bot: Bot, { log = silentLog, bookingMs = 30 } = {}) =>
   createSolvency({
     sql: lab.sql,
     lightning: bot.lnbits,
@@ -17,7 +17,7 @@ const watchdog = (lab: BotLab, bot: Bot, log = silentLog) =>
     holder: 'watchdog',
     intervalMs: 20,
     againMs: 20,
-    bookingMs: 30,
+    bookingMs,
   })
 
 const books = (fields: Partial<LightningBooks>): LightningBooks => ({
@@ -140,7 +140,7 @@ test('it is said once, however long it lasts, and without LNbits nothing is deci
   const bot = await lab.bot()
   const lines: { level: number; driftSats?: number }[] = []
   const log = pino({ level: 'info' }, { write: (line) => void lines.push(JSON.parse(line)) })
-  const solvency = watchdog(lab, bot, log)
+  const solvency = watchdog(lab, bot, { log })
   await solvency.runOnce()
   await lab.drain(lab.outside(40).bolt11)
   for (let look = 0; look < 5; look += 1) await solvency.runOnce()
@@ -154,7 +154,7 @@ test('it is said once, however long it lasts, and without LNbits nothing is deci
 test('under load nothing is stopped that is right', async () => {
   await using lab = await botLab({ botBalanceSats: 100 })
   const bot = await lab.bot({ pollMs: 30 })
-  const solvency = watchdog(lab, bot)
+  const solvency = watchdog(lab, bot, { bookingMs: 3_000 })
   await solvency.runOnce()
   let stops = 0
   let looks = 0
