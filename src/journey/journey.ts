@@ -47,6 +47,8 @@ export interface JourneyOptions {
   ): Promise<Map<string, PublishOutcome>>
   clock: Clock
   log: Log
+  /** Uniform in [0, 1), for the jitter of pauses; the machine's own unless given. */
+  random?: (() => number) | undefined
   /** This replica. */
   holder: string
   bornAt: number
@@ -135,9 +137,9 @@ function buildLanes(
   steps: Money & { looks: LookBudget; invoiced: () => void },
 ) {
   const { workLease, replyLease, payments, settle, answers, looks, invoiced } = steps
-  const { sql, lightning, clock, log, holder, notes, lanes: sizes } = options
+  const { sql, lightning, clock, log, holder, notes, lanes: sizes, random } = options
   // The glance wakes them; their own looks are for its failure.
-  const common = { sql, clock, log, holder, idleMs: LANE_IDLE_MS }
+  const common = { sql, clock, log, holder, random, idleMs: LANE_IDLE_MS }
   const worker = { ...common, leaseSeconds: workLease.seconds }
   const deliver = (replies: readonly OutboxRow[]) => outbox.take(replies)
   const leased = { lease: replyLease, deliver }

@@ -19,7 +19,7 @@ export interface LaneOptions<Row extends Claimed> {
   /** Longest time without looking, milliseconds. */
   idleMs?: number
   /** Uniform in [0, 1), for the jitter. */
-  random?: () => number
+  random?: (() => number) | undefined
   /** Whose row it is. Then slots and waiting room go round among owners, whoever has more rows. */
   fairBy?(row: Row): string
 }

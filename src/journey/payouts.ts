@@ -33,6 +33,8 @@ export interface PayoutsOptions extends Payouts {
   log: Log
   /** This replica. */
   holder: string
+  /** For the jitter of pauses. */
+  random?: (() => number) | undefined
   /** Longest time that the lane goes without looking. */
   idleMs: number
   lease: Lease
@@ -46,9 +48,9 @@ export function buildPayouts(options: PayoutsOptions): {
   lane: Lane<Withdrawal>
   ask: NonNullable<FundsOptions['withdraw']>
 } {
-  const { sql, clock, log, holder, idleMs, lease } = options
+  const { sql, clock, log, holder, random, idleMs, lease } = options
   const lane: Lane<Withdrawal> = new Lane({
-    ...{ sql, clock, log, holder, idleMs },
+    ...{ sql, clock, log, holder, random, idleMs },
     name: 'withdraw',
     leaseSeconds: lease.seconds,
     queries: withdrawalLane,
