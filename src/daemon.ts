@@ -4,6 +4,7 @@ import { buildBackend } from './backends/build.ts'
 import { countTokens } from './backends/tokenizer.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
+import { buildOperator, type Operator } from './daemon-operator.ts'
 import { type Ground, openGround } from './ground.ts'
 import { createEnvelope } from './journey/envelope.ts'
 import { createIntake } from './journey/intake.ts'
@@ -12,7 +13,7 @@ import type { Payouts } from './journey/payouts.ts'
 import { createPrices } from './journey/prices.ts'
 import { readSecretKey } from './key-file.ts'
 import { createLnbits, type Lnbits } from './lightning/lnbits.ts'
-import { watchPayments } from './lightning/lnbits-events.ts'
+import { type PaymentEvents, watchPayments } from './lightning/lnbits-events.ts'
 import { resolveLightningAddress } from './lightning/lnurl.ts'
 import { createBtcRate } from './lightning/rate.ts'
 import { PUBLISH_MS } from './limits.ts'
@@ -24,7 +25,6 @@ import { type HttpDoor, startHttp } from './operator/http.ts'
 import { createMetrics, type Metrics } from './operator/metrics.ts'
 import { createSealLoop } from './operator/seal-loop.ts'
 import { createSolvency, type Solvency } from './operator/solvency.ts'
-import { createStatusLoop, type StatusLoop } from './operator/status-loop.ts'
 import { CUSTOMER_NAME, type Sandbox, startSandbox, writeSandboxFile } from './sandbox/sandbox.ts'
 import { readBornAt } from './store/status.ts'
 import { leaveTurns } from './store/turns.ts'
@@ -80,13 +80,19 @@ export async function startDaemon(options: {
     if (payouts) undo.push(payouts)
     const solvency: Solvency = undo.push(
       createSolvency({
-        ...{ ...parts, sql: ground.sql, lightning: lnbits, changed: () => status.touch() },
+        ...{ ...parts, sql: ground.sql, lightning: lnbits, changed: () => operator.touch() },
         looked: ({ driftSats }) => metrics.read({ lightningDriftSats: driftSats }),
       }),
     )
-    const status = buildStatus(parts, ground, net, solvency)
+    // What the operator's part reads of them is there once it has started.
+    const later: { events?: PaymentEvents; http?: HttpDoor } = {}
+    const operator = buildOperator({
+      ...{ ...parts, ground, net, lnbits, metrics },
+      eventsUp: () => later.events?.state() === 'up',
+      http: () => later.http?.url ?? '',
+    })
     const seals = undo.push(createSealLoop({ ...parts, sql: ground.sql }))
-    const built = { ground, net, lnbits, payouts, metrics, status }
+    const built = { ground, net, lnbits, payouts, metrics, operator }
     const journey = await buildTheJourney(parts, built)
     const events = watchPayments({
       ...keysOf(config, sandbox),
@@ -96,12 +102,13 @@ export async function startDaemon(options: {
       onUp: () => journey.hintPayment(),
     })
     const http = undo.push(await openHttp(parts, ground, net, metrics))
+    Object.assign(later, { events, http })
     if (sandbox) tellSandbox(config, sandbox, net)
     solvency.start()
     journey.start()
     events.start()
     net.start((event, relay) => journey.receive(event, relay))
-    status.start()
+    operator.start()
     seals.start()
     return {
       pubkey: net.identity.pubkey,
@@ -119,7 +126,7 @@ export async function startDaemon(options: {
         await net.stopReading()
         await events.stop()
         await journey.stop(config.lanes.stopGraceMs)
-        await status.stop()
+        await operator.stop()
         await seals.stop()
         await leaveTurns(ground.sql, parts.holder).catch(() => {})
         await undo.all()
@@ -174,25 +181,6 @@ function openPayouts({ config, clock, log }: Parts, sandbox: Sandbox | undefined
 const PAYOUT_CALLS = 2
 const noAddress = { ok: false, reason: 'address' } as const
 
-function buildStatus(
-  { config, clock, log, holder }: Parts,
-  ground: Ground,
-  net: Net,
-  solvency: Solvency,
-): StatusLoop {
-  return createStatusLoop({
-    sql: ground.sql,
-    rules: config.money,
-    ...config.poolStatus,
-    publish: (template) => net.publishOwn(net.identity.sign(template)),
-    degraded: () => solvency.isStopped(),
-    holder,
-    version,
-    clock,
-    log,
-  })
-}
-
 async function buildTheJourney(
   { config, clock, log, holder }: Parts,
   built: {
@@ -201,10 +189,10 @@ async function buildTheJourney(
     lnbits: Lnbits
     payouts: Payouts | undefined
     metrics: Metrics
-    status: StatusLoop
+    operator: Operator
   },
 ): Promise<Journey> {
-  const { ground, net, lnbits, payouts, metrics, status } = built
+  const { ground, net, lnbits, payouts, metrics, operator } = built
   const { sql } = ground
   const { identity } = net
   const fixed = config.btcUsd === undefined ? {} : { fixedUsd: Number(config.btcUsd) }
@@ -244,11 +232,11 @@ async function buildTheJourney(
     paymentPollMs: config.paymentPollMs,
     botName: config.nostr.botName,
     lanes: config.lanes,
-    notes: notesFor(metrics, status),
+    notes: notesFor(metrics, operator),
   })
 }
 
-function notesFor(metrics: Metrics, status: StatusLoop) {
+function notesFor(metrics: Metrics, operator: Operator) {
   return {
     dropped: (why: string) => metrics.intakeDropped(why),
     requested: ({ door }: { door: string; outcome: string }) => metrics.requested(door),
@@ -256,7 +244,7 @@ function notesFor(metrics: Metrics, status: StatusLoop) {
       metrics.replied(
         outcome === 'delivered' ? 'acknowledged' : outcome === 'given_up' ? 'given_up' : 'retried',
       ),
-    moneyMoved: () => status.touch(),
+    moneyMoved: () => operator.touch(),
   }
 }
 

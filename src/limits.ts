@@ -229,3 +229,9 @@ export const ROWS_LISTED = 10_000
 export const WATCH_MS = 2_000
 /** Longest wait for an invoice that a customer is let into, ms; above it the answer is "busy" at once. */
 export const INVOICE_WAIT_MS = 30_000
+/** Pause between two words of a replica about itself, ms; a minute without one and it is gone. */
+export const REPORT_EVERY_MS = 10_000
+/** Pool statuses published in a minute at most: relays take a few events a minute from one key. */
+export const STATUS_PER_MINUTE = 6
+/** Pause between two looks for what operators must be told, ms; what lasts shorter ends by itself. */
+export const ALERTS_EVERY_MS = 20_000

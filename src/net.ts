@@ -4,15 +4,16 @@ import type { Log } from './log.ts'
 import { loadCurve } from './nostr/curve.ts'
 import { verifyEvent } from './nostr/event.ts'
 import { createFeed } from './nostr/feed.ts'
+import { type FetchedEvents, fetchEvents } from './nostr/fetch.ts'
 import type { Opened, Refused } from './nostr/giftwrap.ts'
 import { createIdentity } from './nostr/identity.ts'
 import { createOpener } from './nostr/opener.ts'
 import { createPublisher } from './nostr/publisher.ts'
-import { connectRelay, type PublishOutcome, type Relay } from './nostr/relay.ts'
+import { connectRelay, type PublishOutcome, type Relay, type RelayState } from './nostr/relay.ts'
 import { createRelayLists, type RelayLists } from './nostr/relay-lists.ts'
 import { checkRelayUrl } from './nostr/relay-url.ts'
 import { createSeen } from './nostr/seen.ts'
-import type { Identity, NostrEvent } from './nostr/types.ts'
+import type { Filter, Identity, NostrEvent } from './nostr/types.ts'
 import { profileEvents } from './operator/profile.ts'
 import type { Sql } from './store/database.ts'
 import { loadCursor, saveCursor } from './store/inbox.ts'
@@ -33,6 +34,15 @@ export interface Net {
   /** Publishes to the operator's relays and waits for their answers. */
   publishOwn(event: NostrEvent): Promise<void>
   isConnected(): boolean
+  /** The operator's relays as they are now; `liveSince` is in milliseconds. */
+  relayStates(): { url: string; state: RelayState; liveSince: number | undefined }[]
+  /** What the operator's relays have stored. Never rejects. */
+  fetch(
+    filters: Filter[],
+    options: { timeoutMs: number; signal?: AbortSignal },
+  ): Promise<FetchedEvents>
+  /** Calls `fn` whenever one of the operator's relays is connected, at first and again. */
+  onConnected(fn: () => void): void
   stopReading(): Promise<void>
   stop(): Promise<void>
 }
@@ -108,6 +118,15 @@ export async function buildNet(options: NetOptions): Promise<Net> {
     publish: publisher.publish,
     publishOwn,
     isConnected: () => relays.some((relay) => relay.state() === 'open'),
+    relayStates: () =>
+      relays.map((relay) => {
+        const { url } = relay
+        return { url, state: relay.state(), liveSince: feed?.liveSince(url) }
+      }),
+    fetch: (filters, limits) => fetchEvents({ relays, filters, clock, ...limits }),
+    onConnected(fn) {
+      for (const relay of relays) relay.onOpen((why) => why === 'opened' && fn())
+    },
     stopReading: async () => feed?.stop(),
     async stop() {
       await feed?.stop()

@@ -230,6 +230,13 @@ create table outbox (
 CREATE INDEX outbox_due ON public.outbox USING btree (due_at) WHERE (due_at IS NOT NULL);
 CREATE INDEX outbox_told ON public.outbox USING btree (customer, created_at) WHERE (step = 'too_old'::text);
 
+create table outbox_alerts (
+  name text not null,
+  raised_at timestamp with time zone not null default now(),
+  told_at timestamp with time zone not null default now(),
+  constraint outbox_alerts_pk PRIMARY KEY (name)
+);
+
 create table outbox_events (
   outbox_id bigint not null,
   part integer not null,

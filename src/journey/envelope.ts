@@ -1,4 +1,5 @@
 import { type Clock, unixSeconds } from '../clock.ts'
+import { alertText } from '../doors/alerts.ts'
 import { encryptionOf, feedback, result } from '../doors/nip90.ts'
 import type { Reply } from '../doors/protocol.ts'
 import { renderReply, statusLine } from '../doors/replies.ts'
@@ -126,11 +127,14 @@ export function createEnvelope(options: EnvelopeOptions) {
 
 type MessageRow = { relay: string | null; proof: string | null } | undefined
 
-const textsOf = (row: OutboxRow): string[] =>
-  renderReply(row.reply as Reply, {
+function textsOf(row: OutboxRow): string[] {
+  const alert = alertText(row.reply)
+  if (alert !== undefined) return [alert]
+  return renderReply(row.reply as Reply, {
     form: row.form,
     ...(row.programId === null ? {} : { id: row.programId }),
   })
+}
 
 /** NIP-90: a result is kind 6050, everything else is feedback. Amounts are millisats there. */
 function jobEvents(row: OutboxRow, request: NostrEvent, identity: Identity): EventTemplate[] {

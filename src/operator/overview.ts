@@ -2,7 +2,13 @@ import { owedTo } from '../books.ts'
 import type { MoneyRules } from '../money/rules.ts'
 import { type Balances, readAccounts } from '../store/audit.ts'
 import { readOnly, type Sql } from '../store/database.ts'
-import { type Queue, readQueues, readWaiting, type Waiting } from '../store/overview.ts'
+import {
+  type Queue,
+  readBackendFailures,
+  readQueues,
+  readWaiting,
+  type Waiting,
+} from '../store/overview.ts'
 import { type Replica, type ReplicaFacts, readReplicas } from '../store/replicas.ts'
 import { readVerdict } from '../store/solvency.ts'
 import { type Figures, figuresIn } from './figures.ts'
@@ -18,6 +24,8 @@ export interface Overview {
   relays: RelayView[]
   /** What a replica says of LNbits; null when none runs. */
   lnbits: ReplicaFacts['lnbits'] | null
+  /** The latest jobs that ended, up to the first that was done, failed at the backend this often. */
+  backendFailures: number
   drift: {
     /** Lightning less what it is owed to; `tithe audit` adds up every transfer. */
     ledgerSats: number
@@ -32,8 +40,10 @@ export interface RelayView {
   /** Host and port. */
   relay: string
   state: string
-  /** Unix milliseconds since when every subscription on it is live; null while one is not. */
-  liveSince: number | null
+  /** How long every subscription on it is live, milliseconds; null while one is not. */
+  liveMs: number | null
+  /** How long nobody has heard it; null while somebody does. */
+  deafMs: number | null
 }
 
 export async function readOverview(sql: Sql, rules: MoneyRules): Promise<Overview> {
@@ -44,6 +54,7 @@ export async function readOverview(sql: Sql, rules: MoneyRules): Promise<Overvie
     waiting: await readWaiting(tx),
     replicas: await readReplicas(tx),
     verdict: await readVerdict(tx),
+    backendFailures: await readBackendFailures(tx),
   }))
   const owedSats = owedTo(read.balances).reduce((sum, [, sats]) => sum + sats, 0)
   const words = read.replicas.map(({ facts }) => facts.lnbits)
@@ -64,11 +75,13 @@ function relaysOf(replicas: readonly Replica[]): RelayView[] {
   const seen = replicas.flatMap(({ facts }) => facts.relays)
   return [...new Set(seen.map(({ url }) => url))].map((url) => {
     const views = seen.filter((relay) => relay.url === url)
-    const best = views.find(({ liveSince }) => liveSince !== null) ?? views[0]
+    const hears = views.find(({ liveMs }) => liveMs !== null)
+    const deafMs = Math.min(...views.map((view) => view.deafMs ?? 0))
     return {
       relay: hostOf(url),
-      state: best?.state ?? 'unknown',
-      liveSince: best?.liveSince ?? null,
+      state: (hears ?? views[0])?.state ?? 'unknown',
+      liveMs: hears?.liveMs ?? null,
+      deafMs: hears ? null : deafMs,
     }
   })
 }
@@ -82,8 +95,7 @@ export const FAILING_JOBS = 3
 export function attentionOf(overview: Overview): string[] {
   const { drift, queues, waiting, replicas, relays, lnbits } = overview
   const late = queues.filter(({ oldestDueSeconds }) => (oldestDueSeconds ?? 0) > LATE_SECONDS)
-  const deaf = relays.filter(({ liveSince }) => liveSince === null)
-  const failing = replicas.some(({ facts }) => facts.backend.failuresInRow >= FAILING_JOBS)
+  const deaf = relays.filter(({ liveMs }) => liveMs === null)
   return [
     ...(replicas.length === 0 ? ['nothing runs here: tithe start'] : []),
     ...(drift.ledgerSats === 0 ? [] : ['the books do not add up: tithe audit']),
@@ -91,7 +103,9 @@ export function attentionOf(overview: Overview): string[] {
     ...(waiting.unknownWithdrawals > 0 ? ['withdrawals without a certain end: tithe payouts'] : []),
     ...(lnbits && !lnbits.up ? ['LNbits does not answer: tithe doctor'] : []),
     ...deaf.map(({ relay }) => `${relay} is not heard: tithe doctor`),
-    ...(failing ? ['the backend fails: tithe jobs --state failed'] : []),
+    ...(overview.backendFailures >= FAILING_JOBS
+      ? ['the backend fails: tithe jobs --state failed']
+      : []),
     ...late.map(({ lane }) => `the lane ${lane} is late`),
   ]
 }

@@ -73,6 +73,12 @@ export const poolStatusContent = z.union([exact, coarse])
 
 export type PoolStatusContent = z.infer<typeof poolStatusContent>
 
+/** The same as a JSON Schema (2020-12), for readers in other languages: docs/pool-status.schema.json. */
+export const poolStatusJsonSchema = () => ({
+  title: `Content of a tithe pool status, ${POOL_STATUS_SCHEMA}`,
+  ...z.toJSONSchema(poolStatusContent, { io: 'input' }),
+})
+
 export interface PoolStatusFigures {
   /** Unix seconds by the database's clock. */
   at: number

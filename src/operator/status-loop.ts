@@ -1,13 +1,14 @@
 import type { Clock } from '../clock.ts'
+import { STATUS_PER_MINUTE } from '../limits.ts'
 import type { Log } from '../log.ts'
-import { floorPct } from '../money/sats.ts'
 import type { MoneyRules } from '../money/rules.ts'
 import type { EventTemplate } from '../nostr/types.ts'
-import type { Sql } from '../store/database.ts'
-import { dailyBudgets, readPool, readPoolToday } from '../store/pool.ts'
+import { inTransaction, type Sql, type Tx } from '../store/database.ts'
+import { readReplicas } from '../store/replicas.ts'
 import { nextStatus } from '../store/status.ts'
-import { takeTurn } from '../store/turns.ts'
-import { type PoolState, type PoolStatusFigures, poolStatusEvent } from './pool-status.ts'
+import { leaveTurn, takeTurn } from '../store/turns.ts'
+import { type Figures, figuresIn, stateOf } from './figures.ts'
+import { type PoolStatusFigures, poolStatusEvent } from './pool-status.ts'
 
 export interface StatusLoopOptions {
   sql: Sql
@@ -16,12 +17,25 @@ export interface StatusLoopOptions {
   intervalSeconds: number
   /** Signs and publishes to the operator's own relays. */
   publish(event: EventTemplate): Promise<void>
-  /** What this replica knows of its surroundings: LNbits or every relay gone. */
+  /** What this replica knows of its surroundings: LNbits gone. */
   degraded(): boolean
+  /** More events of the same moment: what operators alone may read. */
+  more?(moment: StatusMoment): Promise<EventTemplate[]>
   holder: string
   version: string
   clock: Clock
   log: Log
+  /** How long a change waits for those that come with it, milliseconds. */
+  debounceMs?: number
+}
+
+/** What a status is dated and numbered with. */
+export interface StatusMoment {
+  /** Unix seconds; grows with every status, whoever publishes it. */
+  at: number
+  seq: number
+  state: PoolStatusFigures['state']
+  intervalSeconds: number
 }
 
 export interface StatusLoop {
@@ -30,83 +44,140 @@ export interface StatusLoop {
   touch(): void
   /** Publishes once, if it is this replica's turn. */
   runOnce(state?: 'paused'): Promise<boolean>
-  /** Says `paused` to the world and ends. */
+  /** Says `paused` to the world, unless another replica goes on, and ends. */
   stop(): Promise<void>
 }
 
 /** Changes that come together make one event. */
 const DEBOUNCE_MS = 2_000
+/** Intervals differ by up to this share, so that the bots of one machine do not publish at once. */
+const JITTER = 0.1
+const MINUTE_MS = 60_000
+const TURN = 'pool-status'
+/** Where replicas tell each other of changes; a hint that may be lost. */
+const CHANNEL = 'tithe_pool_status'
 
 /**
  * Publishes the pool status on start, on change and on an interval, from one replica at a time. The turn is kept
- * for two intervals, so a replica that dies leaves one event out at most.
+ * for two intervals, so a replica that dies leaves one event out at most. A replica without the turn tells the
+ * one that has it; one that stops hands the turn on, and only the last one says `paused`.
  */
 export function createStatusLoop(options: StatusLoopOptions): StatusLoop {
-  const { clock, log } = options
+  const { sql, clock, log, holder, intervalSeconds } = options
   const ended = new AbortController()
+  const lately: number[] = []
   let changed = new AbortController()
+  let isMine: boolean | undefined
+  let isDirty = false
   let loop: Promise<void> | undefined
+  let listening: { stop(): Promise<void> } | undefined
 
   return {
     start() {
-      if (options.mode !== 'off') loop = run()
+      if (options.mode === 'off' && options.more === undefined) return
+      const hear = (said: string) => {
+        if (isMine || said === 'left') touch()
+      }
+      // What was said before is lost: perhaps that the turn is free.
+      listening = sql.listen(CHANNEL, hear, () => isMine === false && changed.abort())
+      loop ??= run()
     },
-    touch: () => changed.abort(),
+    touch,
     runOnce,
     async stop() {
       ended.abort()
       await loop
-      if (loop) await publishQuietly('paused')
+      if (loop) await quietly(sayGoodbye)
+      await listening?.stop()
     },
+  }
+
+  function touch(): void {
+    isDirty = true
+    changed.abort()
   }
 
   async function run(): Promise<void> {
     while (!ended.signal.aborted) {
+      const wasDirty = isDirty
+      isDirty = false
       changed = new AbortController()
-      await publishQuietly()
-      await clock.sleep(options.intervalSeconds * 1000, anyOf(ended, changed))
-      if (changed.signal.aborted) await clock.sleep(DEBOUNCE_MS, ended.signal)
+      await quietly(async () => {
+        if (!(await runOnce()) && wasDirty) await tell('changed')
+      })
+      const pauseMs = intervalSeconds * 1000 * (1 - JITTER * Math.random())
+      await clock.sleep(pauseMs, AbortSignal.any([ended.signal, changed.signal]))
+      if (changed.signal.aborted) {
+        await clock.sleep(gapMs(lately, clock.now(), options.debounceMs), ended.signal)
+      }
     }
   }
 
-  async function publishQuietly(state?: 'paused'): Promise<void> {
+  async function quietly(act: () => Promise<unknown>): Promise<void> {
     try {
-      await runOnce(state)
+      await act()
     } catch (error) {
       log.warn({ err: error }, 'the pool status could not be published')
     }
   }
 
+  async function sayGoodbye(): Promise<void> {
+    const others = (await readReplicas(sql)).filter((replica) => replica.holder !== holder)
+    if (others.length === 0) await runOnce('paused')
+    await leaveTurn(sql, TURN, holder)
+    await tell('left')
+  }
+
   async function runOnce(state?: 'paused'): Promise<boolean> {
-    const { sql, holder, intervalSeconds } = options
-    if (!(await takeTurn(sql, 'pool-status', holder, 2 * intervalSeconds))) return false
-    await options.publish(await eventOf(options, state))
+    isMine = await takeTurn(sql, TURN, holder, 2 * intervalSeconds)
+    if (!isMine) return false
+    lately.push(clock.now())
+    const { moment, figures } = await inTransaction(sql, (tx) => momentOf(tx, options, state))
+    const own = options.mode === 'off' ? [] : [eventOf(options, moment, figures)]
+    const events = [...own, ...((await options.more?.(moment)) ?? [])]
+    await Promise.all(events.map((event) => options.publish(event)))
     return true
+  }
+
+  async function tell(what: 'changed' | 'left'): Promise<void> {
+    await sql`select pg_notify(${CHANNEL}, ${what})`
   }
 }
 
-const anyOf = (...controllers: AbortController[]): AbortSignal =>
-  AbortSignal.any(controllers.map((controller) => controller.signal))
+/**
+ * How long a change waits, milliseconds: for those that come with it, and until the minute has room for one more
+ * event. `lately`: when events were published, oldest first; what is older than a minute is taken off.
+ */
+export function gapMs(lately: number[], now: number, debounceMs = DEBOUNCE_MS): number {
+  while (lately[0] !== undefined && lately[0] <= now - MINUTE_MS) lately.shift()
+  const first = lately.at(-STATUS_PER_MINUTE)
+  return Math.max(debounceMs, first === undefined ? 0 : first + MINUTE_MS - now)
+}
 
-async function eventOf(
-  { sql, rules, mode, intervalSeconds, version, degraded }: StatusLoopOptions,
-  state?: 'paused',
-): Promise<EventTemplate> {
-  const [{ at, seq }, pool, today] = await Promise.all([
-    nextStatus(sql),
-    readPool(sql),
-    readPoolToday(sql),
-  ])
-  const limitSats = floorPct(pool.openingSats, rules.poolDailyOutflowPct)
-  const spent = pool.balanceSats === 0 || pool.absorbedTodaySats >= limitSats
-  const own: PoolState = pool.paused || spent ? 'paid-only' : 'open'
+async function momentOf(
+  tx: Tx,
+  { rules, intervalSeconds, degraded }: StatusLoopOptions,
+  state: 'paused' | undefined,
+): Promise<{ moment: StatusMoment; figures: Figures }> {
+  const { at, seq } = await nextStatus(tx)
+  const figures = await figuresIn(tx, rules)
+  const now = state ?? stateOf(figures, { degraded: degraded() })
+  return { moment: { at, seq, state: now, intervalSeconds }, figures }
+}
+
+/** A usual job, sats: what the coarse status takes as the measure of "free" and "partial". */
+const TYPICAL_SATS = 50
+
+function eventOf(
+  { mode, rules, version }: StatusLoopOptions,
+  moment: StatusMoment,
+  { pool, today, budgets, outflowLimitSats }: Figures,
+): EventTemplate {
   const figures: PoolStatusFigures = {
-    at,
-    seq,
-    state: state ?? (degraded() ? 'degraded' : own),
+    ...moment,
     balanceSats: pool.balanceSats,
-    budgets: dailyBudgets(pool, rules),
-    outflow: { limitSats, usedSats: pool.absorbedTodaySats },
+    budgets,
+    outflow: { limitSats: outflowLimitSats, usedSats: pool.absorbedTodaySats },
     today: {
       jobs: { free: today.free, partial: today.partial, gate: today.paid },
       absorbedSats: today.absorbedSats,
@@ -114,12 +185,8 @@ async function eventOf(
       shortfallSats: today.shortfallSats,
     },
     version,
-    intervalSeconds,
   }
   if (mode === 'exact') return poolStatusEvent(figures)
   const { poolSeedSats: seedSats } = rules
   return poolStatusEvent(figures, { mode: 'coarse', seedSats, typicalSats: TYPICAL_SATS })
 }
-
-/** A usual job, sats: what the coarse status takes as the measure of "free" and "partial". */
-const TYPICAL_SATS = 50

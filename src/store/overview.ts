@@ -107,3 +107,20 @@ export async function readLastDay(sql: AnySql): Promise<LastDay> {
   if (!row) throw new Error('a select without a condition gave no row')
   return row
 }
+
+/** Jobs that are looked at for failures in a row. */
+const ENDED_JOBS = 50
+
+/**
+ * How many of the latest jobs that reached the backend, newest first and up to the first that was done, failed
+ * at it. By number and not by end, because only that has an index.
+ */
+export async function readBackendFailures(sql: AnySql): Promise<number> {
+  const rows = await sql<{ state: string }[]>`
+    select state from jobs
+    where state = 'done'
+      or (state = 'failed' and reason in ('backend_failed', 'backend_timeout'))
+    order by id desc limit ${ENDED_JOBS}`.execute()
+  const done = rows.findIndex(({ state }) => state === 'done')
+  return done === -1 ? rows.length : done
+}

@@ -1,11 +1,18 @@
 import type { AnySql } from './database.ts'
 
-/** What a replica knows of its surroundings. Times are Unix milliseconds of its own clock. */
+/**
+ * What a replica knows of its surroundings. Durations, because its clock and the database's may differ; they
+ * are as old as the word itself.
+ */
 export interface ReplicaFacts {
-  /** The operator's relays; `url` may hold an access token and is for the operator alone. */
-  relays: { url: string; state: string; liveSince: number | null }[]
-  lnbits: { up: boolean; events: boolean; balanceSats: number | null; downSince: number | null }
-  backend: { name: string; failuresInRow: number }
+  /**
+   * The operator's relays; `url` may hold an access token and is for the operator alone. `liveMs`: how long
+   * every subscription on it is live; `deafMs`: how long one is not. One of the two is null.
+   */
+  relays: { url: string; state: string; liveMs: number | null; deafMs: number | null }[]
+  /** `events`: the websocket is up. `downMs`: how long it has not answered; null while it does. */
+  lnbits: { up: boolean; events: boolean; balanceSats: number | null; downMs: number | null }
+  backend: string
   /** Address of the status port. */
   http: string
 }

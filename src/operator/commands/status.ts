@@ -58,8 +58,9 @@ function viewOf(overview: Overview) {
     balances,
     queues,
     waiting,
-    relays: relays.map(({ liveSince, ...relay }) => ({ ...relay, liveSinceMs: liveSince })),
+    relays,
     lnbits,
+    backendFailures: overview.backendFailures,
     drift,
     replicas: replicas.map(({ facts: { http, backend }, ...replica }) => ({
       ...{ ...replica, http, backend },
@@ -82,8 +83,8 @@ function linesOf({ terminal: { paint } }: CommandContext, overview: Overview): s
     row('state', `${state}${overview.figures.pool.paused ? ', the pool is paused' : ''}`),
     ...rows.map(([name, text]) => row(name, text)),
     ...rowsFor('queues', queues, queueText),
-    ...rowsFor('relays', relays, (relay) => relayText(relay, at)),
-    row('LNbits', lnbitsText(overview.lnbits, at)),
+    ...rowsFor('relays', relays, relayText),
+    row('LNbits', lnbitsText(overview.lnbits)),
     row('drift', driftText(overview.drift)),
     ...rowsFor('replicas', replicas, (replica) => replicaText(replica, at)),
     ...attention.map((text) => `${paint('yellow', '!')} ${text}`),
@@ -126,17 +127,14 @@ function queueText({ lane, open, held, due, oldestDueSeconds }: Queue): string {
   return `${lane.padEnd(9)}${String(open).padStart(6)} open, ${held} at work, ${due} due${late}`
 }
 
-function relayText({ relay, state, liveSince }: RelayView, at: number): string {
-  if (liveSince === null) return `${relay} ${state}, not live`
-  return `${relay} live for ${ago(at - liveSince / 1000)}`
+function relayText({ relay, state, liveMs, deafMs }: RelayView): string {
+  if (liveMs !== null) return `${relay} live for ${ago(liveMs / 1000)}`
+  return `${relay} ${state}, not heard for ${ago((deafMs ?? 0) / 1000)}`
 }
 
-function lnbitsText(lnbits: Overview['lnbits'], at: number): string {
+function lnbitsText(lnbits: Overview['lnbits']): string {
   if (!lnbits) return 'not known'
-  if (!lnbits.up) {
-    const since = lnbits.downSince === null ? '' : ` for ${ago(at - lnbits.downSince / 1000)}`
-    return `does not answer${since}`
-  }
+  if (!lnbits.up) return `has not answered for ${ago((lnbits.downMs ?? 0) / 1000)}`
   const holds = lnbits.balanceSats === null ? '' : `, holds ${inSats(lnbits.balanceSats)}`
   return `up${holds}, payment events ${lnbits.events ? 'on' : 'off'}`
 }

@@ -10,9 +10,9 @@ import { journeyOn, priced, someKey } from '../../../support/journey.ts'
 const signal = new AbortController().signal
 
 const well = (): ReplicaFacts => ({
-  relays: [{ url: 'wss://relay.example/secret-token', state: 'open', liveSince: Date.now() }],
-  lnbits: { up: true, events: true, balanceSats: 40, downSince: null },
-  backend: { name: 'echo', failuresInRow: 0 },
+  relays: [{ url: 'wss://relay.example/secret-token', state: 'open', liveMs: 4_000, deafMs: null }],
+  lnbits: { up: true, events: true, balanceSats: 40, downMs: null },
+  backend: 'echo',
   http: 'http://127.0.0.1:8787',
 })
 
@@ -41,7 +41,7 @@ test('a bot at work is one screen of at most 24 lines and status 0', async () =>
   expect(text).toMatch(/\ntoday +1 free, 0 in part, 0 paid; /)
   expect(text).toMatch(/\nwaiting +1 invoices \(40 sats\), 1 replies, 0 withdrawals/)
   expect(text).toMatch(/ expiry +1 open, 0 at work, 0 due\n +work +1 open, 1 at work, 0 due\n/)
-  expect(text).toMatch(/\nrelays +relay\.example live for \d s\n/)
+  expect(text).toMatch(/\nrelays +relay\.example live for 4 s\n/)
   expect(text).toMatch(/\nLNbits +up, holds 40 sats, payment events on\n/)
   expect(text).toMatch(/\nreplicas +one:1:aa, 1\.0\.0, up 2 h, http:\/\/127\.0\.0\.1:8787$/)
   expect(text).not.toContain('secret-token')
@@ -80,7 +80,9 @@ test('a relay is live when one replica hears it, and deaf when none does', async
   await using db = await freshDatabase()
   const deaf: ReplicaFacts = {
     ...well(),
-    relays: [{ url: 'wss://relay.example/secret-token', state: 'waiting', liveSince: null }],
+    relays: [
+      { url: 'wss://relay.example/secret-token', state: 'waiting', liveMs: null, deafMs: 9 },
+    ],
   }
   await running(db, deaf, 'two:2:bb')
   expect(await seen(db)).toMatchObject({
@@ -94,6 +96,7 @@ test('a relay is live when one replica hears it, and deaf when none does', async
 test('everything that needs a hand is named with the command that shows more', async () => {
   await using db = await freshDatabase()
   const lab = await journeyOn(db.sql)
+  for (let count = 0; count < 3; count += 1) await lab.fail(await lab.paid(priced()))
   const late = await lab.job(priced())
   await db.sql`update jobs set due_at = now() - interval '5 minutes' where id = ${late.id}`
   await db.sql`update accounts set balance_sats = balance_sats + 3 where name = 'pool'`
@@ -104,8 +107,7 @@ test('everything that needs a hand is named with the command that shows more', a
     values ('unknown', ${late.customer}, 'nip17', 'json', 1, 'r', ${someKey()}, 'lnbc1', 500, 5, now())`
   await running(db, {
     ...well(),
-    lnbits: { up: false, events: false, balanceSats: null, downSince: Date.now() - 90_000 },
-    backend: { name: 'chat', failuresInRow: 4 },
+    lnbits: { up: false, events: false, balanceSats: null, downMs: 90_000 },
   })
   expect(await seen(db)).toMatchObject({
     ended: 1,

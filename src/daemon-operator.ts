@@ -1,0 +1,102 @@
+import type { Clock } from './clock.ts'
+import type { Config } from './config.ts'
+import type { Ground } from './ground.ts'
+import type { Lnbits } from './lightning/lnbits.ts'
+import type { Log } from './log.ts'
+import type { Net } from './net.ts'
+import { createAlerts } from './operator/alerts.ts'
+import { createFullStatus } from './operator/full-status.ts'
+import type { Metrics } from './operator/metrics.ts'
+import { readOverview } from './operator/overview.ts'
+import { createStatusLoop } from './operator/status-loop.ts'
+import { createSurroundings } from './operator/surroundings.ts'
+import type { ReplicaFacts } from './store/replicas.ts'
+import { version } from './version.ts'
+
+export interface OperatorParts {
+  config: Config
+  clock: Clock
+  log: Log
+  /** This replica among others. */
+  holder: string
+  ground: Ground
+  net: Net
+  lnbits: Lnbits
+  metrics: Metrics
+  /** Read when they are there: the journey that hears LNbits begins later than this. */
+  eventsUp(): boolean
+  http(): string
+}
+
+/** What looks after the bot and tells of it: pool status, status and alerts for operators, gauges. */
+export interface Operator {
+  start(): void
+  /** Money moved: the figures that are published have changed. */
+  touch(): void
+  /** Tells the world and gives everything back; before what it reads is stopped. */
+  stop(): Promise<void>
+}
+
+export function buildOperator(parts: OperatorParts): Operator {
+  const { config, clock, log, holder, ground, net } = parts
+  const { sql } = ground
+  const { operators, money: rules } = config
+  const common = { sql, clock, log, holder }
+  const surroundings = createSurroundings({
+    ...common,
+    version,
+    relays: net.relayStates,
+    lnbits: parts.lnbits,
+    eventsUp: parts.eventsUp,
+    backend: config.backend.kind,
+    http: parts.http,
+    looked: (facts) => void readGauges(parts, facts),
+  })
+  const { identity } = net
+  const status = createStatusLoop({
+    ...{ ...common, ...config.poolStatus, rules, version },
+    publish: (template) => net.publishOwn(identity.sign(template)),
+    degraded: surroundings.isDegraded,
+    ...(operators.length > 0
+      ? { more: createFullStatus({ sql, rules, identity, operators }) }
+      : {}),
+  })
+  const alerts = createAlerts({ ...common, rules, operators })
+  // Relays in memory forget the status when they restart.
+  net.onConnected(status.touch)
+  return {
+    start() {
+      surroundings.start()
+      status.start()
+      alerts.start()
+    },
+    touch: status.touch,
+    async stop() {
+      await alerts.stop()
+      await status.stop()
+      await surroundings.stop()
+    },
+  }
+}
+
+/** The gauges of `/metrics` that are read now and then. */
+async function readGauges(
+  { config, ground, metrics, log }: OperatorParts,
+  { relays }: ReplicaFacts,
+): Promise<void> {
+  for (const { url, liveMs } of relays) metrics.relayLive(url, liveMs !== null)
+  try {
+    const { figures, drift, waiting, queues } = await readOverview(ground.sql, config.money)
+    metrics.read({
+      poolBalanceSats: figures.pool.balanceSats,
+      poolPromisedSats: figures.pool.openPromisesSats,
+      ledgerDriftSats: drift.ledgerSats,
+      ...(drift.lightningSats === null ? {} : { lightningDriftSats: drift.lightningSats }),
+      outboxUnconfirmed: waiting.undelivered,
+      openInvoices: waiting.openInvoices,
+      oldestDueSeconds: Math.max(0, ...queues.map((queue) => queue.oldestDueSeconds ?? 0)),
+    })
+  } catch (error) {
+    log.debug({ err: error }, 'the gauges could not be read')
+  }
+}
