@@ -127,7 +127,7 @@ function createStorm(lab: Replicas, random: Seeded, keys: readonly string[]) {
           if (hash) invoices.push({ hash, sats: job.chargeSats })
         }),
     ],
-    [6, async (at) => some(invoices, ({ hash, sats }) => at.pay(hash, sats, random.int(3)))],
+    [6, async (at) => some(invoices, ({ hash, sats }) => at.pay(hash, sats, random.int(2)))],
     [1, async (at) => some(invoices, ({ hash, sats }) => at.pay(hash, sats + random.int(9)))],
     [8, async (at) => some(jobs, async ({ id }) => at.finish(await at.read(id), random.int(500)))],
     [2, async (at) => some(jobs, async ({ id }) => at.fail(await at.read(id)))],
