@@ -40,13 +40,14 @@ const RECENT_OVERLAP_SECONDS = 10
 /** Paid hashes remembered, so that one is named again until its look has succeeded. */
 const PAID_REMEMBERED = 20_000
 
-export function createLists(caller: Caller, invoiceKey: string): Lists {
-  /** LNbits' own time of the newest change seen, Unix seconds. */
-  let seenUpTo = 0
-  let sortsByChange = true
-  const paid = new Set<string>()
+type Query = Record<string, string>
+type Page = (
+  query: Query,
+  options?: ReadOptions,
+) => Promise<{ rows: PaymentJson[]; size: number; total: number }>
 
-  const page = async (query: Record<string, string>, options: ReadOptions = {}) => {
+function createPage(caller: Caller, invoiceKey: string): Page {
+  return async (query, options = {}) => {
     const path = `/payments/paginated?${new URLSearchParams(query)}`
     const { data, total } = await caller.read(path, pageShape, { key: invoiceKey, ...options })
     const rows = data.map((row) => paymentShape.safeParse(row))
@@ -56,48 +57,65 @@ export function createLists(caller: Caller, invoiceKey: string): Lists {
       total,
     }
   }
+}
 
-  /** What was paid since the last look, whichever invoices are open: one request in quiet times. */
-  const readChanges = async (): Promise<void> => {
-    const found: PaymentJson[] = []
-    let newest = seenUpTo
-    for (let at = 0; at < RECENT_PAGES; at++) {
-      const { rows, size } = await page({
-        status: 'success',
-        'amount[gt]': '0',
-        sortby: 'updated_at',
-        direction: 'desc',
-        limit: String(RECENT_ROWS),
-        offset: String(at * RECENT_ROWS),
-      })
-      found.push(...rows)
-      const instants = rows.map((row) => instantSeconds(row.updated_at) ?? 0)
-      newest = Math.max(newest, ...instants)
-      const oldest = Math.min(...instants)
-      if (size < RECENT_ROWS || oldest < seenUpTo - RECENT_OVERLAP_SECONDS) break
-    }
-    seenUpTo = newest
-    for (const row of found)
-      if (row.amount > 0 && rowState(row) === 'success') paid.add(row.payment_hash)
-    for (const oldest of paid) {
-      if (paid.size <= PAID_REMEMBERED) break
-      paid.delete(oldest)
-    }
-  }
+/** Remembers what was paid, read by what changed last: one request in quiet times. */
+function createChanges(page: Page) {
+  /** LNbits' own time of the newest change seen, Unix seconds. */
+  let seenUpTo = 0
+  const paid = new Set<string>()
 
-  const rowsOf = async (paymentHashes: string[]): Promise<PaymentJson[]> => {
-    const found: PaymentJson[] = []
-    for (let at = 0; at < paymentHashes.length; at += LNBITS_HASHES) {
-      const { rows } = await page({
-        'payment_hash[in]': paymentHashes.slice(at, at + LNBITS_HASHES).join(','),
-        sortby: 'time',
-        direction: 'desc',
-        limit: String(PAGE_ROWS),
-      })
-      found.push(...rows)
-    }
-    return found
+  return {
+    isPaid: (paymentHash: string) => paid.has(paymentHash),
+    /** What was paid since the last look, whichever invoices are open. */
+    async read(): Promise<void> {
+      const found: PaymentJson[] = []
+      let newest = seenUpTo
+      for (let at = 0; at < RECENT_PAGES; at++) {
+        const { rows, size } = await page({
+          status: 'success',
+          'amount[gt]': '0',
+          sortby: 'updated_at',
+          direction: 'desc',
+          limit: String(RECENT_ROWS),
+          offset: String(at * RECENT_ROWS),
+        })
+        found.push(...rows)
+        const instants = rows.map((row) => instantSeconds(row.updated_at) ?? 0)
+        newest = Math.max(newest, ...instants)
+        const oldest = Math.min(...instants)
+        if (size < RECENT_ROWS || oldest < seenUpTo - RECENT_OVERLAP_SECONDS) break
+      }
+      seenUpTo = newest
+      for (const row of found) {
+        if (row.amount > 0 && rowState(row) === 'success') paid.add(row.payment_hash)
+      }
+      for (const oldest of paid) {
+        if (paid.size <= PAID_REMEMBERED) break
+        paid.delete(oldest)
+      }
+    },
   }
+}
+
+async function rowsOf(page: Page, paymentHashes: string[]): Promise<PaymentJson[]> {
+  const found: PaymentJson[] = []
+  for (let at = 0; at < paymentHashes.length; at += LNBITS_HASHES) {
+    const { rows } = await page({
+      'payment_hash[in]': paymentHashes.slice(at, at + LNBITS_HASHES).join(','),
+      sortby: 'time',
+      direction: 'desc',
+      limit: String(PAGE_ROWS),
+    })
+    found.push(...rows)
+  }
+  return found
+}
+
+export function createLists(caller: Caller, invoiceKey: string): Lists {
+  const page = createPage(caller, invoiceKey)
+  const changes = createChanges(page)
+  let sortsByChange = true
 
   return {
     /**
@@ -112,8 +130,8 @@ export function createLists(caller: Caller, invoiceKey: string): Lists {
       if (wanted.size === 0) return states
       if (wanted.size > LNBITS_HASHES && sortsByChange) {
         try {
-          await readChanges()
-          for (const hash of wanted) if (paid.has(hash)) states.set(hash, 'paid')
+          await changes.read()
+          for (const hash of wanted) if (changes.isPaid(hash)) states.set(hash, 'paid')
           return states
         } catch (error) {
           if (!(error instanceof LnbitsError) || error.kind !== 'refused') throw error
@@ -122,7 +140,7 @@ export function createLists(caller: Caller, invoiceKey: string): Lists {
           sortsByChange = false
         }
       }
-      const rows = await rowsOf(paymentHashes)
+      const rows = await rowsOf(page, paymentHashes)
       for (const row of rows) {
         // Filters that LNbits does not know are left out without a word (trap 14).
         if (!wanted.has(row.payment_hash) || row.amount <= 0) continue
