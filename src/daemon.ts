@@ -20,7 +20,6 @@ import { PUBLISH_MS } from './limits.ts'
 import type { Log } from './log.ts'
 import { buildNet, type Net } from './net.ts'
 import { npub } from './nostr/identity.ts'
-import { decryptNip04 } from './nostr/nip04.ts'
 import { type HttpDoor, startHttp } from './operator/http.ts'
 import { createMetrics, type Metrics } from './operator/metrics.ts'
 import { createSealLoop } from './operator/seal-loop.ts'
@@ -211,15 +210,16 @@ async function buildTheJourney(
     take: createIntake({
       identity,
       open: net.open,
-      decryptNip04: (peer, content) => decryptNip04(identity, peer, content),
       clock,
     }),
+    isBot: net.isBot,
     sign: createEnvelope({
       sql,
       identity,
       clock,
       lookup: net.lookup,
       checkRelay: net.checkRelay,
+      frameBytes: net.frameBytes,
       ownRelays: net.relays,
       fallback: config.nostr.dmFallback,
     }),

@@ -235,3 +235,25 @@ export const REPORT_EVERY_MS = 10_000
 export const STATUS_PER_MINUTE = 6
 /** Pause between two looks for what operators must be told, ms; what lasts shorter ends by itself. */
 export const ALERTS_EVERY_MS = 20_000
+/** DMs in words from one key an hour: two a minute is more than a person writes, and bots that talk come to rest. */
+export const MESSAGES_PER_HOUR = 120
+/** Requests of one program a minute: twenty a second is more than one key's open jobs allow to last. */
+export const PROGRAM_MESSAGES_PER_MINUTE = 1_200
+/** Refusals told to one key an hour: two programs that cannot read each other fall silent. */
+export const REFUSALS_PER_HOUR = 30
+/** Keys whose messages are counted, 100 bytes each. */
+export const SENDERS_KEPT = 20_000
+/** Messages taken back that are remembered, in case they arrive after that. */
+export const CANCELS_KEPT = 10_000
+/** Smallest text of one part of a long result, bytes, whatever a relay says it takes. */
+export const REPLY_PART_BYTES = 1_000
+/** Times a message may fail to be committed, the database being up, before it is put into quarantine. */
+export const POISON_TRIES = 5
+/** Rows added to the quarantine an hour: strangers must not fill a table with what we refuse. */
+export const QUARANTINE_PER_HOUR = 60
+/** Pause between two readings of the lists that grant tiers, ms; a friend more or less can wait an hour. */
+export const TRUST_EVERY_MS = 3_600_000
+/** Longest a relay may take to answer for such a list, ms. */
+export const TRUST_FETCH_MS = 10_000
+/** Most customers whose rank is asked for, the latest first: fifty questions to a provider's relay. */
+export const RANKED_KEYS = 5_000

@@ -1,5 +1,11 @@
 import { type Clock, unixSeconds } from './clock.ts'
-import { ADHOC_CONNECTIONS, SEEN_EVENTS, WRAP_BACKDATE_SECONDS } from './limits.ts'
+import { JOB_REQUEST_KIND } from './doors/nip90.ts'
+import {
+  ADHOC_CONNECTIONS,
+  PUBLISH_FRAME_BYTES,
+  SEEN_EVENTS,
+  WRAP_BACKDATE_SECONDS,
+} from './limits.ts'
 import type { Log } from './log.ts'
 import { loadCurve } from './nostr/curve.ts'
 import { verifyEvent } from './nostr/event.ts'
@@ -25,7 +31,11 @@ export interface Net {
   start(receive: (event: NostrEvent, relay: string) => Promise<void>): void
   open(wrap: NostrEvent): Promise<Opened | Refused>
   lookup(pubkey: string): Promise<RelayLists>
+  /** What is known of a key's profile by now (NIP-24); looking it up is begun and not waited for. */
+  isBot(pubkey: string): boolean
   checkRelay(url: string): string | undefined
+  /** The largest frame all of these relays take, as far as they said so (NIP-11). */
+  frameBytes(urls: readonly string[]): number
   publish(
     event: { id: string; json: string },
     urls: string[],
@@ -60,6 +70,8 @@ export interface NetOptions {
 /** Other streams than gift wraps carry true dates; a quarter of an hour covers clocks that differ. */
 const BACKDATE_SECONDS = 900
 const OWN_PUBLISH_MS = 5_000
+/** A wrap with an invoice is 4 KiB: a relay that takes less is of no use, or has its limit wrong. */
+const FRAME_BYTES_MIN = 4_096
 
 /** Connects to the operator's relays, and puts intake, look-ups and publishing on those connections. */
 export async function buildNet(options: NetOptions): Promise<Net> {
@@ -111,6 +123,8 @@ export async function buildNet(options: NetOptions): Promise<Net> {
     },
     open: (wrap) => opener.open(wrap, { verified: true }),
     lookup: (pubkey) => lists.lookup(pubkey),
+    isBot: (pubkey) => lists.peek(pubkey)?.profileIsBot === true,
+    frameBytes: (to) => Math.min(...to.map((url) => frameBytesOf(relays, url))),
     checkRelay(url) {
       const checked = checkRelayUrl(url, { allow: urls })
       return checked.ok ? checked.url : undefined
@@ -136,14 +150,32 @@ export async function buildNet(options: NetOptions): Promise<Net> {
   }
 }
 
+/** Strangers' relays are not asked what they take; and no reply fits what some claim. */
+function frameBytesOf(relays: readonly Relay[], url: string): number {
+  const said = relays.find((relay) => relay.url === url)?.info()?.messageBytesMax
+  return said === undefined || said < FRAME_BYTES_MIN
+    ? PUBLISH_FRAME_BYTES
+    : Math.min(PUBLISH_FRAME_BYTES, said)
+}
+
 /** One REQ each: relays that protect DMs leave them out silently when they are asked for among other kinds. */
 function streamsFor(pubkey: string) {
   const mine = { '#p': [pubkey] }
   return [
     { name: 'dm', filter: { kinds: [1059], ...mine }, backdateSeconds: WRAP_BACKDATE_SECONDS },
     { name: 'legacy', filter: { kinds: [4], ...mine }, backdateSeconds: BACKDATE_SECONDS },
-    { name: 'jobs', filter: { kinds: [5050], ...mine }, backdateSeconds: BACKDATE_SECONDS },
+    {
+      name: 'jobs',
+      filter: { kinds: [JOB_REQUEST_KIND], ...mine },
+      backdateSeconds: BACKDATE_SECONDS,
+    },
     { name: 'cancel', filter: { kinds: [5], ...mine }, backdateSeconds: BACKDATE_SECONDS },
+    // Clients that take a job request back name its kind (NIP-09), and often not whom it was for.
+    {
+      name: 'cancel-jobs',
+      filter: { kinds: [5], '#k': [String(JOB_REQUEST_KIND)] },
+      backdateSeconds: BACKDATE_SECONDS,
+    },
   ]
 }
 

@@ -118,12 +118,19 @@ function wishes(tags: string[][], clearTags: string[][]) {
   const bidMsat = count(wish('bid')[0])
   const output = wish('output')[0]
   return {
-    relays: [...new Set(wish('relays').filter(isRelay))].slice(0, CUSTOMER_RELAYS),
+    relays: relaysIn(wish('relays')),
     ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
     ...(bidMsat === undefined ? {} : { bidMsat }),
     ...(output && output.length <= 100 ? { output } : {}),
   }
 }
+
+/** Where the clear tags of a request want its answers. Not checked for private addresses. */
+export const clearRelays = (request: NostrEvent | Rumor): string[] =>
+  relaysIn(request.tags.find(([name]) => name === 'relays')?.slice(1) ?? [])
+
+const relaysIn = (urls: string[]): string[] =>
+  [...new Set(urls.filter(isRelay))].slice(0, CUSTOMER_RELAYS)
 
 /** A positive safe integer in plain digits. */
 function count(text = ''): number | undefined {
@@ -179,6 +186,8 @@ export interface Result {
   /** Numbers of a split result, from 1. */
   part?: number | undefined
   parts?: number | undefined
+  /** The largest frame that its relays take. */
+  frameBytes?: number
 }
 
 /**
@@ -188,6 +197,7 @@ export interface Result {
  */
 export function result(given: Result): EventTemplate {
   const { request, amountMsat, createdAt, encrypt, part = 1, parts = 1 } = given
+  const { frameBytes = PUBLISH_FRAME_BYTES } = given
   const content = encrypt ? encrypt(request.pubkey, given.result) : given.result
   const inputs = encrypt
     ? []
@@ -203,11 +213,11 @@ export function result(given: Result): EventTemplate {
   ]
   const template = { kind: JOB_RESULT_KIND, created_at: createdAt, tags, content }
   const whole = { ...template, tags: [['request', JSON.stringify(request)], ...tags, ...inputs] }
-  return frameBytes(whole) <= PUBLISH_FRAME_BYTES ? whole : template
+  return bytesOf(whole) <= frameBytes ? whole : template
 }
 
 /** Bytes of `["EVENT",{}]` once id, key and signature, under 300 with their names, are in. */
-const frameBytes = (template: EventTemplate) =>
+const bytesOf = (template: EventTemplate) =>
   Buffer.byteLength(JSON.stringify(template)) + '["EVENT",]'.length + 300
 
 const amountTag = (amountMsat?: number, bolt11?: string): string[][] =>

@@ -34,8 +34,8 @@ export interface RefusalFacts {
   field?: string | undefined
   /** A command that does not exist, folded to letters that are safe to repeat. */
   command?: string | undefined
-  /** What came in place of a text. */
-  found?: 'file' | 'amount' | 'input' | undefined
+  /** What came in place of a text, or what was too low. */
+  found?: 'file' | 'amount' | 'input' | 'bid' | undefined
 }
 
 /** What separates a customer from the next tier. */
@@ -92,7 +92,8 @@ const refusals: Record<ReasonCode, (facts: RefusalFacts) => string> = {
     'Please send it again if you still want it.',
   rejected: () =>
     'I do not take this request on. Nothing was charged; ask in other words or for something else.',
-  amount_out_of_range: ({ limit, limitMin = 1, day }) => {
+  amount_out_of_range: ({ limit, limitMin = 1, day, found }) => {
+    if (found === 'bid') return `This costs ${sats(limitMin)}, which is more than the bid.`
     if (limit === undefined) {
       return `The amount must be at least ${sats(limitMin)}. Choose another one.`
     }

@@ -16,7 +16,7 @@ import {
 import { takeIn } from '../store/inbox.ts'
 import type { Lease } from '../store/lease.ts'
 import { expire, type Job, readJob, readJobsOf } from '../store/jobs.ts'
-import { type OutboxRow, putReplies, wasTold } from '../store/outbox.ts'
+import { type NewReply, type OutboxRow, putReplies, wasTold } from '../store/outbox.ts'
 import { dailyBudgets } from '../store/pool.ts'
 import { type Batcher, createBatcher } from './batcher.ts'
 import { createFreeTier, factsOf, type FreeTierService, readGateFacts } from './free-tier.ts'
@@ -40,15 +40,25 @@ export interface Answered {
   replies: OutboxRow[]
 }
 
+export interface Answer {
+  incoming: Incoming
+  /** Absent: the message is taken in and not answered. */
+  reply?: Reply | undefined
+}
+
 export interface Answers {
   /** Reads what is asked and writes nothing. */
   read(incoming: Incoming, question: Exclude<Question, { name: 'cancel' }>): Promise<Reply>
-  /** Takes the message in and puts its reply in the outbox, in one transaction. */
-  reply: Batcher<{ incoming: Incoming; reply: Reply }, Answered>
+  /** Takes the message in and puts its reply, if there is one, in the outbox, in one transaction. */
+  reply: Batcher<Answer, Answered>
+  /** What a job of this estimate would cost the customer now. Writes nothing. */
+  chargeFor(customer: string, estimateSats: number): Promise<number>
   /** Takes in a message that is too old to be executed; asks to resend once a day at most. */
   tooOld(incoming: Incoming): Promise<Answered>
   /** Ends an unpaid job of the customer. */
   cancel(incoming: Incoming, jobId: string): Promise<Answered>
+  /** Ends what is unpaid of these jobs of the customer; each is answered where and as it was asked for. */
+  takeBack(incoming: Incoming, jobIds: readonly number[]): Promise<Answered>
 }
 
 export function createAnswers(options: AnswersOptions): Answers {
@@ -61,12 +71,18 @@ export function createAnswers(options: AnswersOptions): Answers {
       write: (answers) => inTransaction(sql, (tx) => writeAll(tx, answers, options)),
       isOutage: isConnectionLoss,
     }),
+    async chargeFor(customer, estimateSats) {
+      const { decision } = await asked.freeTier.decideDryRun(sql, { customer, estimateSats })
+      return decision.chargeSats
+    },
     tooOld: (incoming) =>
       answerOnce(options, incoming, 'too_old', async (tx) =>
         (await wasTold(tx, incoming.to.customer, 'too_old')) ? undefined : refusal('too_old'),
       ),
     cancel: (incoming, jobId) =>
       answerOnce(options, incoming, 'cancel', (tx) => cancelled(tx, incoming.to.customer, jobId)),
+    takeBack: (incoming, jobIds) =>
+      inTransaction(sql, (tx) => takeBack(tx, incoming, jobIds, options.lease)),
   }
 }
 
@@ -133,7 +149,7 @@ async function estimate(
 
 async function writeAll(
   tx: Tx,
-  answers: readonly { incoming: Incoming; reply: Reply }[],
+  answers: readonly Answer[],
   { lease }: AnswersOptions,
 ): Promise<Answered[]> {
   const fresh = await takeIn(
@@ -144,12 +160,9 @@ async function writeAll(
   const first = answers.filter(({ incoming }) => fresh.delete(incoming.message.rumorId))
   const replies = await putReplies(
     tx,
-    first.map(({ incoming, reply }) => ({
-      to: incoming.to,
-      jobId: null,
-      step: reply.type,
-      reply,
-    })),
+    first.flatMap(({ incoming, reply }) =>
+      reply ? [{ to: incoming.to, jobId: null, step: reply.type, reply }] : [],
+    ),
     lease,
   )
   await failpoint('answer:before-commit')
@@ -184,6 +197,32 @@ async function cancelled(tx: Tx, customer: string, text: string): Promise<Reply>
   const ended = await expire(tx, job.id, 'cancelled')
   return ended ? { type: 'job', ...jobFields(ended) } : refusal('too_late', { jobId: text })
 }
+
+async function takeBack(
+  tx: Tx,
+  incoming: Incoming,
+  jobIds: readonly number[],
+  lease: Lease,
+): Promise<Answered> {
+  const fresh = await takeIn(tx, [incoming.message])
+  if (fresh.size === 0) return { fresh: false, replies: [] }
+  const rows: NewReply[] = []
+  for (const jobId of jobIds) {
+    const job = await expire(tx, jobId, 'cancelled')
+    if (job) rows.push(cancelReply(job, { type: 'job', ...jobFields(job) }))
+  }
+  const [first] = jobIds
+  const job = rows.length === 0 && first !== undefined && (await readJob(tx, first))
+  if (job) rows.push(cancelReply(job, refusal('too_late', { jobId: String(job.id) })))
+  return { fresh: true, replies: await putReplies(tx, rows, lease) }
+}
+
+const cancelReply = (job: Job, reply: Reply): NewReply => ({
+  to: job,
+  jobId: null,
+  step: 'cancel',
+  reply,
+})
 
 async function jobStatus(sql: AnySql, customer: string, jobId: string): Promise<Reply> {
   const job = await findJob(sql, customer, jobId)

@@ -162,9 +162,9 @@ function endOf(
       refused: publication.refused || now?.refused === true,
     }
   })
-  const delivered =
-    row.delivered ||
-    events.every(({ part }) => states.some((state) => state.part === part && state.acknowledged))
+  const has = ({ part }: StoredEvent) =>
+    states.some((state) => state.part === part && state.acknowledged)
+  const delivered = row.delivered || (events.length > 0 && events.every(has))
   const left = states.some((state) => !state.acknowledged && !state.refused)
   const failures = results.flatMap(({ error }) => (error === null ? [] : [error]))
   return {

@@ -1,19 +1,20 @@
 import { type Clock, unixSeconds } from '../clock.ts'
-import type { Reply } from '../doors/protocol.ts'
+import type { Reply, ReplyOf } from '../doors/protocol.ts'
 import { refusal } from '../doors/replies.ts'
 import { type Command, readMessage } from '../doors/requests.ts'
 import { failpoint } from '../failpoint.ts'
-import { REQUEST_AGE_SECONDS } from '../limits.ts'
+import { CANCELS_KEPT, REQUEST_AGE_SECONDS } from '../limits.ts'
+import { createSeen } from '../nostr/seen.ts'
 import type { Sql } from '../store/database.ts'
-import { isTakenIn } from '../store/inbox.ts'
-import { findJobOfRumor, type NewJob } from '../store/jobs.ts'
+import { findJobsOfRumors, type NewJob } from '../store/jobs.ts'
 import type { OutboxRow } from '../store/outbox.ts'
 import type { Accepted } from './accept.ts'
 import { type Answered, type Answers, priceBound } from './answers.ts'
 import type { Batcher } from './batcher.ts'
 import type { Funds } from './funds.ts'
-import { incomingOf, type Letter, requestHashOf, type Taken } from './intake.ts'
-import type { PricingService } from './prices.ts'
+import { incomingOf, type Letter, requestHashOf, type Taken, type Wanted } from './intake.ts'
+import type { Manners, Said } from './manners.ts'
+import type { PricingService, Quoted } from './prices.ts'
 import type { Incoming, PricedRequest } from './request.ts'
 
 export interface DeskOptions {
@@ -23,6 +24,9 @@ export interface DeskOptions {
   accept: Batcher<PricedRequest, Accepted>
   answers: Answers
   funds: Funds
+  manners: Manners
+  /** What is known of a key's profile by now (NIP-24); not waited for. */
+  isBot(pubkey: string): boolean
   /** Unix seconds of the database's first boot: what was written long before is not executed. */
   bornAt: number
   /** After a commit: a job and replies that are already leased to this process. */
@@ -39,31 +43,34 @@ const BIRTH_SLACK_SECONDS = 3_600
  * only then does the feed forget the message.
  */
 export function createDesk(options: DeskOptions) {
-  const { sql, clock, prices, accept, answers, funds } = options
+  const { sql, prices, accept, answers, funds, manners } = options
+
+  const takenBack = createSeen(CANCELS_KEPT)
+  const count = ({ via: door }: Letter, outcome: string): void => options.counted({ door, outcome })
 
   return async function serve(taken: Exclude<Taken, { kind: 'dropped' }>): Promise<void> {
     const { letter } = taken
-    if (taken.kind === 'unusable') {
-      const reply = refusal('malformed', taken.facts)
-      return count(letter, await answer(incomingOf(letter, 'words', undefined), reply))
-    }
-    if (taken.kind === 'refused') {
-      return count(letter, await answer(incomingOf(letter, 'words', undefined), taken.refused))
-    }
     if (taken.kind === 'cancel') return cancelAll(letter, taken.rumorIds)
-    if (taken.kind === 'request') {
-      const incoming = incomingOf(letter, 'words', undefined)
-      if (isTooOld(letter)) return count(letter, await askToResend(incoming))
-      return count(letter, await takeJob(incoming, taken))
-    }
-    const message = readMessage(letter.text)
-    const incoming = incomingOf(letter, message.form, message.id)
-    if (isTooOld(letter)) return count(letter, await askToResend(incoming))
-    if ('refused' in message) return count(letter, await answer(incoming, message.refused))
-    count(letter, await obey(incoming, message.command))
+    const { incoming, ...read } = readTaken(taken)
+    const outcome = isTooOld(letter, options)
+      ? askToResend(incoming)
+      : answerPolitely(incoming, read)
+    count(letter, await outcome)
   }
 
-  async function obey(incoming: Incoming, command: Command): Promise<string> {
+  async function answerPolitely(incoming: Incoming, read: Asked): Promise<string> {
+    const said = saidBy(incoming)
+    // Two programs that answer each other's words would never end (NIP-24).
+    if (said.form === 'words' && options.isBot(said.sender)) return ignore(incoming)
+    const heard = manners.hear(said)
+    if (heard === 'ignore') return ignore(incoming)
+    if (heard === 'tell') return answer(incoming, refusal('rate_limited'))
+    if ('refused' in read) return answer(incoming, read.refused)
+    if (takenBack.has(incoming.message.rumorId, said.sender)) return ignore(incoming)
+    return obey(incoming, read.command)
+  }
+
+  async function obey(incoming: Incoming, command: AnyCommand): Promise<string> {
     switch (command.name) {
       case 'job':
         return takeJob(incoming, command)
@@ -78,14 +85,13 @@ export function createDesk(options: DeskOptions) {
     }
   }
 
-  async function takeJob(
-    incoming: Incoming,
-    { request, model }: { request: string; model?: string | undefined },
-  ): Promise<string> {
-    const price = await prices.estimateRequestCost(request, model)
-    if ('refused' in price) {
-      return answer(incoming, refusal(price.refused, priceBound(price)))
-    }
+  async function takeJob(incoming: Incoming, wanted: Wanted): Promise<string> {
+    const { request, model, maxOutputTokens, bidMsat } = wanted
+    const price = await prices.estimateRequestCost(request, model, maxOutputTokens)
+    if ('refused' in price) return answer(incoming, refusal(price.refused, priceBound(price)))
+    const tooDear =
+      bidMsat === undefined ? undefined : await aboveBid(answers, incoming, price, bidMsat)
+    if (tooDear) return answer(incoming, tooDear)
     const accepted = await accept.add({
       ...incoming,
       request,
@@ -99,9 +105,16 @@ export function createDesk(options: DeskOptions) {
   }
 
   async function answer(incoming: Incoming, reply: Reply): Promise<string> {
+    if (reply.type === 'refused' && !manners.mayRefuse(saidBy(incoming))) return ignore(incoming)
     const answered = await answers.reply.add({ incoming, reply })
     await failpoint('answer:committed')
     return committed(answered)
+  }
+
+  /** Takes a message in, so that it is not looked at again, and says nothing. */
+  async function ignore(incoming: Incoming): Promise<string> {
+    const { fresh } = await answers.reply.add({ incoming })
+    return fresh ? 'ignored' : 'replayed'
   }
 
   function committed({ fresh, replies }: Answered): string {
@@ -116,25 +129,57 @@ export function createDesk(options: DeskOptions) {
     return 'too_old'
   }
 
-  function isTooOld({ rumorAt }: Letter): boolean {
-    const now = unixSeconds(clock)
-    return rumorAt < Math.max(now - REQUEST_AGE_SECONDS, options.bornAt - BIRTH_SLACK_SECONDS)
-  }
-
-  /** A kind 5 rumor takes requests back; what is unpaid ends, what is not ours to end is left alone. */
+  /** A kind 5 takes requests back; what is unpaid ends, what is not the sender's or is at work is left alone. */
   async function cancelAll(letter: Letter, rumorIds: readonly string[]): Promise<void> {
+    const named = rumorIds.slice(0, CANCELS_PER_MESSAGE)
+    // Stored messages come newest first, so that a request may follow its own cancellation.
+    for (const rumorId of named) takenBack.add(rumorId, letter.sender)
+    const jobIds = await findJobsOfRumors(sql, letter.sender, named)
+    if (jobIds.length === 0) return
     const incoming = incomingOf(letter, 'words', undefined)
-    if (await isTakenIn(sql, letter)) return
-    for (const rumorId of rumorIds.slice(0, CANCELS_PER_MESSAGE)) {
-      const jobId = await findJobOfRumor(sql, letter.sender, rumorId)
-      if (jobId === undefined) continue
-      return count(letter, committed(await answers.cancel(incoming, String(jobId))))
-    }
+    count(letter, committed(await answers.takeBack(incoming, jobIds)))
   }
+}
 
-  function count({ via }: Letter, outcome: string): void {
-    options.counted({ door: via, outcome })
+function isTooOld({ rumorAt }: Letter, { clock, bornAt }: DeskOptions): boolean {
+  return rumorAt < Math.max(unixSeconds(clock) - REQUEST_AGE_SECONDS, bornAt - BIRTH_SLACK_SECONDS)
+}
+
+/** A customer who bids pays no more; what the pool pays is within any bid. */
+async function aboveBid(
+  answers: Answers,
+  { to }: Incoming,
+  { estimatedSats }: Quoted,
+  bidMsat: number,
+): Promise<ReplyOf<'refused'> | undefined> {
+  if (estimatedSats * 1000 <= bidMsat) return undefined
+  const chargeSats = await answers.chargeFor(to.customer, estimatedSats)
+  if (chargeSats * 1000 <= bidMsat) return undefined
+  return refusal('amount_out_of_range', { found: 'bid', limitMin: chargeSats })
+}
+
+type AnyCommand = Exclude<Command, { name: 'job' }> | ({ name: 'job' } & Wanted)
+type Asked = { command: AnyCommand } | { refused: ReplyOf<'refused'> }
+
+/** What a door made of its event; one that carries no commands has no form but words. */
+function readTaken(
+  taken: Exclude<Taken, { kind: 'dropped' | 'cancel' }>,
+): { incoming: Incoming } & Asked {
+  const { letter } = taken
+  if (taken.kind === 'letter') {
+    const { form, id, ...read } = readMessage(letter.text)
+    return { incoming: incomingOf(letter, form, id), ...read }
   }
+  const incoming = incomingOf(letter, 'words', undefined)
+  if (taken.kind === 'request') return { incoming, command: { name: 'job', ...taken.wanted } }
+  if (taken.kind === 'refused') return { incoming, refused: taken.refused }
+  return { incoming, refused: refusal('malformed', taken.facts) }
+}
+
+/** Requests of NIP-90 come from programs, whatever form their replies have. */
+function saidBy({ to, message }: Incoming): Said {
+  const form = to.via === 'nip90' ? 'json' : to.form
+  return { sender: message.sender, form, rumorAt: message.rumorAt }
 }
 
 /** A deletion may name many events; only so many are looked up. */

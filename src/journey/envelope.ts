@@ -1,20 +1,18 @@
 import { type Clock, unixSeconds } from '../clock.ts'
 import { alertText } from '../doors/alerts.ts'
-import { encryptionOf, feedback, result } from '../doors/nip90.ts'
 import type { Reply } from '../doors/protocol.ts'
-import { renderReply, statusLine } from '../doors/replies.ts'
-import { splitText } from '../doors/split.ts'
-import { CUSTOMER_RELAYS } from '../limits.ts'
+import { renderReply } from '../doors/replies.ts'
+import { CUSTOMER_RELAYS, REPLY_BYTES, REPLY_PART_BYTES } from '../limits.ts'
 import { parseEvent } from '../nostr/event.ts'
 import { GIFT_WRAP_KIND, makeRumor, wrapRumor } from '../nostr/giftwrap.ts'
 import { encryptNip04 } from '../nostr/nip04.ts'
-import { encrypt as encryptNip44 } from '../nostr/nip44.ts'
 import type { RelayLists } from '../nostr/relay-lists.ts'
-import type { EventTemplate, Identity, NostrEvent } from '../nostr/types.ts'
+import type { Identity, NostrEvent } from '../nostr/types.ts'
 import type { Sql } from '../store/database.ts'
 import { readMessageRow } from '../store/inbox.ts'
 import type { OutboxRow } from '../store/outbox.ts'
 import type { SignedReply } from './deliver.ts'
+import { jobEvents, wantedRelays } from './envelope-job.ts'
 
 export type DmFallback = 'strict' | 'nip65' | 'nip65+inbound'
 
@@ -27,6 +25,8 @@ export interface EnvelopeOptions {
   checkRelay(url: string): string | undefined
   /** The operator's own relays. */
   ownRelays: readonly string[]
+  /** The largest frame that all of these relays take, as far as they have said (NIP-11). */
+  frameBytes(relays: readonly string[]): number
   fallback: DmFallback
 }
 
@@ -38,47 +38,42 @@ export function createEnvelope(options: EnvelopeOptions) {
   const { identity, clock } = options
 
   return async function sign(row: OutboxRow): Promise<SignedReply> {
+    // The relay lists come from the network: the inbox is read meanwhile.
+    const looking = row.via === 'nip90' ? undefined : options.lookup(row.customer)
     const message =
       row.rumorId === null || row.rumorAt === null
         ? undefined
         : await readMessageRow(options.sql, { rumorAt: row.rumorAt, rumorId: row.rumorId })
-    if (row.via === 'nip90') return forJobRequest(row, message)
-    const lists = await options.lookup(row.customer)
+    const lists = await looking
+    if (!lists) return forJobRequest(row, message)
+    if (isBotTalk(row, lists)) return { events: [], relays: [] }
     if (row.via === 'nip04') {
       const relays = [...lists.read.urls, ...arrival(message), ...options.ownRelays]
-      return signed(
-        textsOf(row).map((text) => legacyEvent(row, text)),
-        relays,
+      return signed(relays, (maxBytes) =>
+        textsOf(row, maxBytes).map((text) => legacyEvent(row, text)),
       )
     }
-    const relays = dmRelays(row, lists, message)
-    return signed(
-      textsOf(row).map((text) => wrap(row, text, relays[0])),
-      relays,
+    const relays = dmRelays(row, lists, arrival(message), options)
+    return signed(relays, (maxBytes) =>
+      textsOf(row, maxBytes).map((text) => wrap(row, text, relays[0])),
     )
   }
 
-  function signed(events: NostrEvent[], relays: readonly string[]): SignedReply {
-    return {
-      events: events.map((event) => ({ id: event.id, json: JSON.stringify(event) })),
-      relays: [...new Set(relays)],
+  /** Makes the events in parts so small that each relay takes the frame it travels in. */
+  function signed(
+    urls: readonly string[],
+    make: (maxBytes: number) => NostrEvent[],
+    startBytes = REPLY_BYTES,
+  ): SignedReply {
+    const relays = [...new Set(urls)]
+    const frameBytes = options.frameBytes(relays)
+    let maxBytes = startBytes
+    for (;;) {
+      const events = make(maxBytes).map((event) => ({ id: event.id, json: JSON.stringify(event) }))
+      const fits = events.every(({ json }) => FRAME_BYTES + Buffer.byteLength(json) <= frameBytes)
+      if (fits || maxBytes <= REPLY_PART_BYTES) return { events, relays }
+      maxBytes = Math.max(REPLY_PART_BYTES, Math.floor(maxBytes * SHRINK))
     }
-  }
-
-  /** NIP-17: the customer's kind 10050, else the documented fallback; a failed lookup is not an absent list. */
-  function dmRelays(row: OutboxRow, lists: RelayLists, message: MessageRow): string[] {
-    if (lists.dm.state === 'found' && lists.dm.urls.length > 0) {
-      return lists.dm.urls.slice(0, CUSTOMER_RELAYS)
-    }
-    if (lists.dm.state === 'failed' && row.tries < LOOKUP_TRIES) {
-      throw new Error("the customer's relay list could not be looked up")
-    }
-    // Without a request to answer there is no relay the customer is known to read.
-    if (row.rumorId === null || options.fallback === 'strict') return [...options.ownRelays]
-    const inbound =
-      options.fallback === 'nip65+inbound' ? [...arrival(message), ...options.ownRelays] : []
-    const relays = [...lists.read.urls.slice(0, CUSTOMER_RELAYS), ...inbound]
-    return relays.length > 0 ? relays : [...options.ownRelays]
   }
 
   function arrival(message: MessageRow): string[] {
@@ -115,73 +110,55 @@ export function createEnvelope(options: EnvelopeOptions) {
   function forJobRequest(row: OutboxRow, message: MessageRow): SignedReply {
     const request = parseEvent(JSON.parse(message?.proof ?? 'null'))
     if (!request) throw new Error(`the job request of reply ${row.id} is not in the inbox`)
-    const wanted = request.tags.flatMap(([name, ...urls]) => (name === 'relays' ? urls : []))
-    const relays = wanted.flatMap((url) => options.checkRelay(url) ?? []).slice(0, CUSTOMER_RELAYS)
-    const templates = jobEvents(row, request, identity)
+    const wanted = wantedRelays(request, identity).flatMap((url) => options.checkRelay(url) ?? [])
+    const relays = [...options.ownRelays, ...arrival(message), ...wanted]
+    const frameBytes = options.frameBytes(relays)
+    // Clients of NIP-90 know no parts, so a result is only cut when it has to be.
     return signed(
-      templates.map((template) => identity.sign(template)),
-      [...options.ownRelays, ...arrival(message), ...relays],
+      relays,
+      (maxBytes) =>
+        jobEvents(row, request, identity, { maxBytes, frameBytes }).map((template) =>
+          identity.sign(template),
+        ),
+      frameBytes,
     )
   }
 }
 
+/** NIP-17: the customer's kind 10050, else the documented fallback; a failed lookup is not an absent list. */
+function dmRelays(
+  row: OutboxRow,
+  { dm, read }: RelayLists,
+  arrival: readonly string[],
+  { fallback, ownRelays }: EnvelopeOptions,
+): string[] {
+  if (dm.state === 'found' && dm.urls.length > 0) return dm.urls.slice(0, CUSTOMER_RELAYS)
+  if (dm.state === 'failed' && row.tries < LOOKUP_TRIES) {
+    throw new Error("the customer's relay list could not be looked up")
+  }
+  // Without a request to answer there is no relay the customer is known to read.
+  if (row.rumorId === null || fallback === 'strict') return [...ownRelays]
+  const inbound = fallback === 'nip65+inbound' ? [...arrival, ...ownRelays] : []
+  const relays = [...read.urls.slice(0, CUSTOMER_RELAYS), ...inbound]
+  return relays.length > 0 ? relays : [...ownRelays]
+}
+
+/** `["EVENT",…]` around an event. */
+const FRAME_BYTES = 10
+/** What parts are cut down by when a frame came out too large. */
+const SHRINK = 0.75
+
+/** Words to what says of itself that it is a bot would be answered, and answered again. Programs speak JSON. */
+const isBotTalk = ({ form, rumorId }: OutboxRow, { profileIsBot }: RelayLists): boolean =>
+  profileIsBot === true && form === 'words' && rumorId !== null
+
 type MessageRow = { relay: string | null; proof: string | null } | undefined
 
-function textsOf(row: OutboxRow): string[] {
+function textsOf(row: OutboxRow, maxBytes: number): string[] {
   const alert = alertText(row.reply)
   if (alert !== undefined) return [alert]
-  return renderReply(row.reply as Reply, {
-    form: row.form,
-    ...(row.programId === null ? {} : { id: row.programId }),
-  })
-}
-
-/** NIP-90: a result is kind 6050, everything else is feedback. Amounts are millisats there. */
-function jobEvents(row: OutboxRow, request: NostrEvent, identity: Identity): EventTemplate[] {
-  const reply = row.reply as Reply
-  const createdAt = row.createdAt
-  if (reply.type !== 'result') {
-    const invoice = reply.type === 'invoice' ? reply : undefined
-    return [
-      feedback({
-        request,
-        status: statusOf(reply),
-        message: statusLine(reply),
-        amountMsat: invoice && invoice.chargeSats * 1000,
-        bolt11: invoice?.bolt11,
-        createdAt,
-      }),
-    ]
-  }
-  const encrypt = encrypterOf(request, identity)
-  const texts = splitText(reply.result)
-  return texts.map((text, place) =>
-    result({
-      request,
-      result: text,
-      amountMsat: reply.chargeSats * 1000,
-      createdAt,
-      encrypt,
-      part: place + 1,
-      parts: texts.length,
-    }),
-  )
-}
-
-function statusOf(reply: Reply) {
-  if (reply.type === 'invoice') return 'payment-required'
-  if (reply.type === 'working') return 'processing'
-  return reply.type === 'balance' ? 'success' : 'error'
-}
-
-/** Answers in the scheme the request came in. */
-function encrypterOf(request: NostrEvent, identity: Identity) {
-  const scheme = encryptionOf(request)
-  if (!scheme) return undefined
-  return (peer: string, text: string) =>
-    scheme === 'nip04'
-      ? encryptNip04(identity, peer, text)
-      : encryptNip44(text, identity.conversationKey(peer))
+  const to = { form: row.form, ...(row.programId === null ? {} : { id: row.programId }) }
+  return renderReply(row.reply as Reply, to, { maxBytes })
 }
 
 /** Kinds the bot listens to by DM: gift wraps and the legacy kind 4. */

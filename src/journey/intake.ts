@@ -4,9 +4,9 @@ import { cancelTarget, JOB_REQUEST_KIND, readJobRequest } from '../doors/nip90.t
 import type { ReplyOf } from '../doors/protocol.ts'
 import type { RefusalFacts } from '../doors/texts-en.ts'
 import { FUTURE_SECONDS } from '../limits.ts'
+import { decryptersOf } from '../nostr/decrypters.ts'
 import { isExpired } from '../nostr/event.ts'
 import type { Opened, Refused } from '../nostr/giftwrap.ts'
-import { decrypt as decryptNip44 } from '../nostr/nip44.ts'
 import type { Identity, NostrEvent, Rumor } from '../nostr/types.ts'
 import type { Via } from '../store/inbox.ts'
 import type { Incoming } from './request.ts'
@@ -22,11 +22,21 @@ export interface Letter {
   proof: string
 }
 
+/** A job as its door reads it. */
+export interface Wanted {
+  request: string
+  model?: string | undefined
+  /** Lowers the model's output cap, never raises it. */
+  maxOutputTokens?: number | undefined
+  /** Most the customer will pay, millisats. */
+  bidMsat?: number | undefined
+}
+
 /** What an opened event asks for. */
 export type Taken =
   | { kind: 'letter'; letter: Letter }
   /** A job by a door that carries nothing else. */
-  | { kind: 'request'; letter: Letter; request: string; model?: string | undefined }
+  | { kind: 'request'; letter: Letter; wanted: Wanted }
   /** Something a person may send and we cannot use: a file. Refused kindly. */
   | { kind: 'unusable'; letter: Letter; facts: RefusalFacts }
   /** A job request that cannot be served, with the reason it is told. */
@@ -38,7 +48,6 @@ export type Taken =
 export interface IntakeOptions {
   identity: Identity
   open(wrap: NostrEvent): Promise<Opened | Refused>
-  decryptNip04(peer: string, content: string): string | undefined
   clock: Clock
 }
 
@@ -51,7 +60,9 @@ const DELETE_KIND = 5
  * From a verified event to a letter: opens it, and drops what is not meant for us. Dropping is silent by
  * design (a counter and a debug line): an answer to junk would make the bot an amplifier.
  */
-export function createIntake({ identity, open, decryptNip04, clock }: IntakeOptions) {
+export function createIntake({ identity, open, clock }: IntakeOptions) {
+  const decrypters = decryptersOf(identity)
+
   return async function take(event: NostrEvent, relay: string): Promise<Taken> {
     if (event.kind === 4) return takeLegacy(event, relay)
     if (event.kind === JOB_REQUEST_KIND) return takeJobRequest(event, relay)
@@ -86,7 +97,7 @@ export function createIntake({ identity, open, decryptNip04, clock }: IntakeOpti
     if (receivers.length !== 1 || receivers[0]?.[1] !== identity.pubkey) {
       return { kind: 'dropped', why: 'p-tag' }
     }
-    const text = decryptNip04(event.pubkey, event.content)
+    const text = decrypters.decryptNip04(event.pubkey, event.content)
     if (text === undefined) return { kind: 'dropped', why: 'nip04-decrypt' }
     const letter: Letter = {
       sender: event.pubkey,
@@ -105,12 +116,8 @@ export function createIntake({ identity, open, decryptNip04, clock }: IntakeOpti
     if (event.pubkey === identity.pubkey) return { kind: 'dropped', why: 'own' }
     if (isExpired(event.tags, unixSeconds(clock))) return { kind: 'dropped', why: 'expired' }
     if (isFromTheFuture(letter)) return { kind: 'dropped', why: 'future' }
-    const read = readJobRequest(event, {
-      pubkey: identity.pubkey,
-      decryptNip04,
-      decryptNip44: (peer, content) => decryptNip44(content, identity.conversationKey(peer)),
-    })
-    if (read.ok) return { kind: 'request', letter, request: read.request, model: read.model }
+    const read = readJobRequest(event, { pubkey: identity.pubkey, ...decrypters })
+    if (read.ok) return { kind: 'request', letter, wanted: read }
     if (read.reason === 'not_ours') return { kind: 'dropped', why: 'not-ours' }
     return { kind: 'refused', letter, refused: read.refused }
   }

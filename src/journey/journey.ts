@@ -22,6 +22,7 @@ import type { Taken } from './intake.ts'
 import { Lane } from './lane.ts'
 import { createInvoiceLine } from './invoice-line.ts'
 import type { InvoiceMaker, PaymentChecker } from './lightning.ts'
+import { createManners } from './manners.ts'
 import { createLookBudget, type LookBudget } from './look-budget.ts'
 import { createPayments } from './payment.ts'
 import { buildPayouts, type Payouts } from './payouts.ts'
@@ -40,6 +41,8 @@ export interface JourneyOptions {
   /** Absent: withdrawals are off. */
   payouts?: Payouts | undefined
   take(event: NostrEvent, relay: string): Promise<Taken>
+  /** What is known of a key's profile by now; not waited for. */
+  isBot(pubkey: string): boolean
   sign(row: OutboxRow): Promise<SignedReply>
   publish(
     event: { id: string; json: string },
@@ -252,6 +255,7 @@ function buildDesk(
     ...options,
     accept,
     answers,
+    manners: createManners(),
     funds: createFunds({
       ...{ ...options, answers, line, lightning: line.maker, withdraw: lanes.withdraw },
       ...{ lease: replyLease, invoiced },

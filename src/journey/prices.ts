@@ -1,4 +1,9 @@
-import { parseModelRate, type ModelRate, type PricedModel } from '../money/model-rate.ts'
+import {
+  type ModelRate,
+  type PricedModel,
+  parseModelRate,
+  TOKENS_MAX,
+} from '../money/model-rate.ts'
 import { actualCost, estimateRequestCost as price } from '../money/pricing.ts'
 import type { Job } from '../store/jobs.ts'
 
@@ -23,8 +28,15 @@ export type PriceAnswer =
 /** What requests may cost and what work did cost, in sats. */
 export interface PricingService {
   models: readonly ModelRate[]
-  /** The most a request can cost. Refuses an unknown model or a missing rate; never guesses. */
-  estimateRequestCost(request: string, model: string | undefined): Promise<PriceAnswer>
+  /**
+   * The most a request can cost. Refuses an unknown model or a missing rate; never guesses. A customer may lower
+   * the model's output cap, and with it the price; a wish above it changes nothing.
+   */
+  estimateRequestCost(
+    request: string,
+    model: string | undefined,
+    maxOutputTokens?: number,
+  ): Promise<PriceAnswer>
   /** What finished work cost at the rate stored in its job. Missing usage settles at the estimate. */
   actual(
     job: Job,
@@ -50,9 +62,10 @@ export function createPrices({
 
   return {
     models,
-    async estimateRequestCost(request, name) {
-      const model = name === undefined ? priced.values().next().value : priced.get(name)
-      if (!model) return { refused: 'unknown_model' }
+    async estimateRequestCost(request, name, maxOutputTokens) {
+      const known = name === undefined ? priced.values().next().value : priced.get(name)
+      if (!known) return { refused: 'unknown_model' }
+      const model = capped(known, maxOutputTokens)
       const usdPerBtc = await rateFor(model)
       const estimate = price({ inputTokens: countTokens(request), model, usdPerBtc, marginPct })
       if ('refused' in estimate) return estimate
@@ -79,6 +92,11 @@ export function createPrices({
     const answer = await rate.current()
     return 'none' in answer ? null : answer.usdPerBtc
   }
+}
+
+function capped(model: PricedModel, wished: number | undefined): PricedModel {
+  const most = model.maxOutputTokens ?? TOKENS_MAX
+  return wished === undefined || wished >= most ? model : { ...model, maxOutputTokens: wished }
 }
 
 function readModel(rate: ModelRate): PricedModel {

@@ -38,6 +38,8 @@ export interface RelayListsOptions {
 export interface RelayListLookup {
   /** Never rejects. Look-ups of one key share one query, those that come together share one REQ. */
   lookup(pubkey: string): Promise<RelayLists>
+  /** What is known by now, and undefined for nothing; a look-up begins when there is none or an old one. */
+  peek(pubkey: string): RelayLists | undefined
   /** Takes an event of kind 0, 10002 or 10050 that came by; others, old and forged ones are ignored. */
   prime(event: NostrEvent): void
 }
@@ -106,13 +108,20 @@ export function createRelayLists(options: RelayListsOptions): RelayListLookup {
     }
   }
 
+  function lookup(pubkey: string): Promise<RelayLists> {
+    if (!isHex32(pubkey)) return Promise.resolve(NOTHING)
+    const entry = entries.of(pubkey)
+    if (entry.expiresAt > clock.now()) return Promise.resolve(listsOf(entry))
+    entry.asking ??= ask(pubkey, entry)
+    return entry.asking
+  }
+
   return {
-    lookup(pubkey) {
-      if (!isHex32(pubkey)) return Promise.resolve(NOTHING)
-      const entry = entries.of(pubkey)
-      if (entry.expiresAt > clock.now()) return Promise.resolve(listsOf(entry))
-      entry.asking ??= ask(pubkey, entry)
-      return entry.asking
+    lookup,
+    peek(pubkey) {
+      void lookup(pubkey)
+      const { versions, ...entry } = entries.of(pubkey)
+      return versions.size > 0 ? listsOf({ versions, ...entry }) : undefined
     },
     prime(event) {
       const kinds: number[] = Object.values(LIST_KINDS)

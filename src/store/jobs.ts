@@ -224,13 +224,15 @@ export async function readJobsOf(sql: AnySql, customer: string, limit: number): 
   return [...rows]
 }
 
-/** The latest job that a customer's message made, by the message's id. */
-export async function findJobOfRumor(
+/** The jobs that these messages of a customer made, oldest first. */
+export async function findJobsOfRumors(
   sql: AnySql,
   customer: string,
-  rumorId: string,
-): Promise<number | undefined> {
-  const [row] = await sql<{ id: number }[]>`
-    select id from jobs where customer = ${customer} and rumor_id = ${rumorId} limit 1`.execute()
-  return row?.id
+  rumorIds: readonly string[],
+): Promise<number[]> {
+  const rows = await sql<{ id: number }[]>`
+    select id from jobs
+    where customer = ${customer} and rumor_id = any(${[...rumorIds]}::text[])
+    order by id`.execute()
+  return rows.map((row) => row.id)
 }

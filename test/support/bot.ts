@@ -239,6 +239,7 @@ async function startBot(db: TestDatabase, play: PlayLnbits, options: BotOptions)
         proof: '{}',
       },
     }),
+    isBot: () => false,
     sign: async (row) => ({ events: [{ id: `${row.id}`, json: '{}' }], relays: ['ws://relay'] }),
     publish: async () => new Map([['ws://relay', { outcome: 'acknowledged' as const }]]),
     clock,

@@ -137,6 +137,7 @@ test('an alert goes out as a DM that the operator alone can read', async () => {
       bot: false,
     }),
     checkRelay: (url) => url,
+    frameBytes: () => 65_536,
     ownRelays: ['wss://own.example'],
   })
   const { events, relays } = await sign(row)
