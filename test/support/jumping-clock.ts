@@ -3,6 +3,7 @@ import { armFailpoints, type Failpoint } from '../../src/failpoint.ts'
 
 /** A clock that jumps when a failpoint is passed: a process that was suspended there. */
 export interface JumpingClock extends Clock {
+  jump(ms: number): void
   sleepAt(at: Failpoint, ms: number): void
 }
 
@@ -11,6 +12,9 @@ export function createJumpingClock(): JumpingClock {
   return {
     now: () => systemClock.now() + aheadMs,
     sleep: systemClock.sleep,
+    jump(ms) {
+      aheadMs += ms
+    },
     sleepAt(at, ms) {
       armFailpoints((passed) => {
         if (passed === at) aheadMs += ms
