@@ -10,6 +10,7 @@ import type { Metrics } from './operator/metrics.ts'
 import { readOverview } from './operator/overview.ts'
 import { createStatusLoop } from './operator/status-loop.ts'
 import { createSurroundings } from './operator/surroundings.ts'
+import { createTrust } from './operator/trust.ts'
 import type { ReplicaFacts } from './store/replicas.ts'
 import { version } from './version.ts'
 
@@ -28,7 +29,7 @@ export interface OperatorParts {
   http(): string
 }
 
-/** What looks after the bot and tells of it: pool status, status and alerts for operators, gauges. */
+/** What looks after the bot and tells of it: pool status, status and alerts for operators, trust, gauges. */
 export interface Operator {
   start(): void
   /** Money moved: the figures that are published have changed. */
@@ -62,6 +63,12 @@ export function buildOperator(parts: OperatorParts): Operator {
       : {}),
   })
   const alerts = createAlerts({ ...common, rules, operators })
+  const trust = createTrust({
+    ...{ ...common, operators, trust: config.trust },
+    // The sandbox reaches nothing outside this machine.
+    fetch: (filters, { also, ...options }) =>
+      net.fetch(filters, { ...options, also: config.mode === 'sandbox' ? [] : also }),
+  })
   // Relays in memory forget the status when they restart.
   net.onConnected(status.touch)
   return {
@@ -69,10 +76,11 @@ export function buildOperator(parts: OperatorParts): Operator {
       surroundings.start()
       status.start()
       alerts.start()
+      trust.start()
     },
     touch: status.touch,
     async stop() {
-      await alerts.stop()
+      await Promise.all([alerts.stop(), trust.stop()])
       await status.stop()
       await surroundings.stop()
     },

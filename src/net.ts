@@ -2,6 +2,7 @@ import { type Clock, unixSeconds } from './clock.ts'
 import { JOB_REQUEST_KIND } from './doors/nip90.ts'
 import {
   ADHOC_CONNECTIONS,
+  CUSTOMER_RELAYS,
   PUBLISH_FRAME_BYTES,
   SEEN_EVENTS,
   WRAP_BACKDATE_SECONDS,
@@ -17,7 +18,7 @@ import { createOpener } from './nostr/opener.ts'
 import { createPublisher } from './nostr/publisher.ts'
 import { connectRelay, type PublishOutcome, type Relay, type RelayState } from './nostr/relay.ts'
 import { createRelayLists, type RelayLists } from './nostr/relay-lists.ts'
-import { checkRelayUrl } from './nostr/relay-url.ts'
+import { checkRelayUrl, usableRelayUrls } from './nostr/relay-url.ts'
 import { createSeen } from './nostr/seen.ts'
 import type { Filter, Identity, NostrEvent } from './nostr/types.ts'
 import { profileEvents } from './operator/profile.ts'
@@ -46,15 +47,21 @@ export interface Net {
   isConnected(): boolean
   /** The operator's relays as they are now; `liveSince` is in milliseconds. */
   relayStates(): { url: string; state: RelayState; liveSince: number | undefined }[]
-  /** What the operator's relays have stored. Never rejects. */
-  fetch(
-    filters: Filter[],
-    options: { timeoutMs: number; signal?: AbortSignal },
-  ): Promise<FetchedEvents>
+  /**
+   * What the operator's relays have stored, and those of `also` that a stranger's list may name. Never rejects.
+   */
+  fetch(filters: Filter[], options: FetchOptions): Promise<FetchedEvents>
   /** Calls `fn` whenever one of the operator's relays is connected, at first and again. */
   onConnected(fn: () => void): void
   stopReading(): Promise<void>
   stop(): Promise<void>
+}
+
+export interface FetchOptions {
+  timeoutMs: number
+  /** Further relays, connected for this alone. */
+  also?: readonly string[] | undefined
+  signal?: AbortSignal
 }
 
 export interface NetOptions {
@@ -137,7 +144,13 @@ export async function buildNet(options: NetOptions): Promise<Net> {
         const { url } = relay
         return { url, state: relay.state(), liveSince: feed?.liveSince(url) }
       }),
-    fetch: (filters, limits) => fetchEvents({ relays, filters, clock, ...limits }),
+    async fetch(filters, { also = [], ...limits }) {
+      const others = usableRelayUrls(also, { allow: urls, max: CUSTOMER_RELAYS })
+      const extra = others.filter((url) => !urls.includes(url)).map(connect)
+      const found = await fetchEvents({ relays: [...relays, ...extra], filters, clock, ...limits })
+      await Promise.all(extra.map((relay) => relay.stop()))
+      return found
+    },
     onConnected(fn) {
       for (const relay of relays) relay.onOpen((why) => why === 'opened' && fn())
     },

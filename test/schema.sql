@@ -330,6 +330,15 @@ create table transfers (
 CREATE UNIQUE INDEX transfers_once_per_job ON public.transfers USING btree (job_id, kind) WHERE (job_id IS NOT NULL);
 CREATE UNIQUE INDEX transfers_once_per_ref ON public.transfers USING btree (ref, kind) WHERE (ref IS NOT NULL);
 
+create table trust_lists (
+  address text not null,
+  event_at bigint not null,
+  event_id text not null,
+  keys integer not null,
+  obeyed_at timestamp with time zone not null default now(),
+  constraint trust_lists_pk PRIMARY KEY (address)
+);
+
 create table withdrawals (
   id bigint not null generated always as identity,
   state text not null,

@@ -1,6 +1,7 @@
 import { type CommandContext, type ExitStatus, withGround } from '../../command.ts'
 import { npub } from '../../nostr/identity.ts'
 import { setBan } from '../../store/customers.ts'
+import { MUTED } from '../../store/trust.ts'
 import { readKey } from '../customer-key.ts'
 
 /**
@@ -17,6 +18,8 @@ export async function ban(
   }: { key: string; reason?: string; lift?: boolean; json?: boolean },
 ): Promise<ExitStatus> {
   const pubkey = readKey(key)
+  // What a mute list bans it lifts again, and knows it by this word.
+  if (reason === MUTED) reason = `${MUTED} by the operator`
   await withGround(context, ({ sql }) => setBan(sql, pubkey, lift ? null : { reason }))
   const { terminal } = context
   const name = npub(pubkey)
