@@ -92,6 +92,10 @@ export function openConnection(settings: ConnectionSettings): Connection {
       hand(query)
     },
     async close(seconds) {
+      // While it closes the driver would still connect again for what waits in its queue, and a
+      // transaction that was cut off would go on there, without its beginning.
+      if (seconds === 0) lose(closed())
+      forbidReconnecting()
       lost ??= closed()
       await session.end({ timeout: seconds })
       clearTimeout(silence)
