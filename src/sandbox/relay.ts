@@ -41,6 +41,8 @@ export interface SandboxRelayOptions {
   /** Id and signature; the process's best curve when absent. */
   verify?(event: NostrEvent): boolean
   clock?: Clock
+  /** Largest frame taken, bytes, and said so (NIP-11). */
+  frameBytes?: number
   /** Most events kept; the first to arrive goes first. */
   eventsMax?: number
 }
@@ -62,10 +64,11 @@ export async function startRelay(options: SandboxRelayOptions = {}): Promise<San
       ...{ requests: 0, sent: 0, authenticated: 0 },
     },
   }
-  const http = createServer((request, response) => answer(core, request, response))
+  const { frameBytes = RELAY_FRAME_BYTES } = options
+  const http = createServer((request, response) => answer(core, frameBytes, request, response))
   const server = new WebSocketServer({
     server: http,
-    maxPayload: RELAY_FRAME_BYTES,
+    maxPayload: frameBytes,
     perMessageDeflate: false,
     // Pongs are ours to give, or to keep back when half-open.
     autoPong: false,
@@ -143,14 +146,19 @@ function listen(
 }
 
 /** NIP-11. */
-function answer(core: RelayCore, request: IncomingMessage, response: ServerResponse): void {
+function answer(
+  core: RelayCore,
+  frameBytes: number,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
   if (!(request.headers.accept ?? '').includes('application/nostr+json')) {
     response.writeHead(426, { connection: 'close' }).end('This is a Nostr relay.\n')
     return
   }
   const nips = [1, 9, 11, 40, 42, 67]
   const limitation = {
-    max_message_length: RELAY_FRAME_BYTES,
+    max_message_length: frameBytes,
     max_subscriptions: 64,
     max_limit: 500,
     auth_required: core.authToWrite,

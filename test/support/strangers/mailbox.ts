@@ -17,6 +17,7 @@ export type Heard =
 export interface Mailbox {
   put(heard: Heard): void
   take(what: string, fits: (heard: Heard) => boolean): Promise<Heard>
+  left(): readonly Heard[]
 }
 
 const HEAR_MS = 12_000
@@ -26,6 +27,7 @@ export function createMailbox(): Mailbox {
   const waiting: Heard[] = []
   return {
     put: (heard) => void waiting.push(heard),
+    left: () => [...waiting],
     take(what, fits) {
       return until(
         `${what}; heard were ${JSON.stringify(waiting)}`,

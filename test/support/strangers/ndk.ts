@@ -117,6 +117,7 @@ async function create({ bot, relay }: StrangerOptions): Promise<Stranger> {
         ['k', '5050'],
       ])),
     hear: mailbox.take,
+    unheard: mailbox.left,
     async [Symbol.asyncDispose]() {
       for (const known of ndk.pool.relays.values()) known.disconnect()
     },

@@ -1,6 +1,7 @@
 import * as nip04 from 'nostr-tools/nip04'
 import * as nip17 from 'nostr-tools/nip17'
 import * as nip44 from 'nostr-tools/nip44'
+import * as nip59 from 'nostr-tools/nip59'
 import { finalizeEvent, generateSecretKey, getPublicKey, type NostrEvent } from 'nostr-tools/pure'
 import { WebSocket } from 'ws'
 import { createMailbox, heardOfJob, isFor } from './mailbox.ts'
@@ -10,10 +11,17 @@ import type { Stranger, StrangerKind, StrangerOptions } from './stranger.ts'
 export const nostrToolsStranger: StrangerKind = {
   name: 'nostr-tools',
   schemes: [false, 'nip04', 'nip44'],
-  create,
+  create: rawStranger,
 }
 
-async function create({ bot, relay }: StrangerOptions): Promise<Stranger> {
+/** A stranger that can also say what no client would. */
+export interface RawStranger extends Stranger {
+  publish(kind: number, tags: string[][], content?: string): Promise<string>
+  /** Wraps a rumor of any kind for the bot (NIP-59); answers the rumor's id. */
+  whisper(kind: number, tags: string[][], content: string): Promise<string>
+}
+
+export async function rawStranger({ bot, relay }: StrangerOptions): Promise<RawStranger> {
   const secret = generateSecretKey()
   const pubkey = getPublicKey(secret)
   const mailbox = createMailbox()
@@ -43,6 +51,14 @@ async function create({ bot, relay }: StrangerOptions): Promise<Stranger> {
 
   return {
     pubkey,
+    publish,
+    async whisper(kind, tags, content) {
+      const created_at = Math.floor(Date.now() / 1000)
+      const rumor = nip59.createRumor({ kind, tags, content, created_at }, secret)
+      const seal = nip59.createSeal(rumor, secret, bot)
+      await line.publish(nip59.createWrap(seal, bot))
+      return rumor.id
+    },
     begin: () =>
       line
         .subscribe([
@@ -76,6 +92,7 @@ async function create({ bot, relay }: StrangerOptions): Promise<Stranger> {
         ['k', '5050'],
       ])),
     hear: mailbox.take,
+    unheard: mailbox.left,
     [Symbol.asyncDispose]: line.close,
   }
 }

@@ -109,6 +109,7 @@ async function create({ bot, relay }: StrangerOptions): Promise<Stranger> {
         ['k', '5050'],
       ])),
     hear: mailbox.take,
+    unheard: mailbox.left,
     async [Symbol.asyncDispose]() {
       listening.abort()
       await client.shutdown()

@@ -15,6 +15,8 @@ export interface Stranger extends AsyncDisposable {
   takeBack(eventId: string): Promise<void>
   /** The next thing heard that `fits` and was not taken yet; fails with `what` after a while. */
   hear(what: string, fits: (heard: Heard) => boolean): Promise<Heard>
+  /** What was heard and not taken yet. */
+  unheard(): readonly Heard[]
 }
 
 export interface StrangerOptions {
