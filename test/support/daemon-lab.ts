@@ -29,6 +29,8 @@ export interface DaemonLab extends AsyncDisposable {
 export interface DaemonProcess {
   readonly pubkey: string
   readonly pid: number
+  /** Where its metrics are. */
+  readonly statusUrl: string
   /** What it wrote to stderr. */
   log(): string
   kill(signal: NodeJS.Signals): Promise<void>
@@ -139,9 +141,10 @@ async function firstLine(child: ChildProcess): Promise<DaemonProcess> {
       throw new Error(`the daemon ended before it was up:\n${log}`)
     }),
   ])
-  const { pubkey } = JSON.parse(line)
+  const { pubkey, statusUrl } = JSON.parse(line)
   return {
     pubkey,
+    statusUrl,
     pid: child.pid ?? 0,
     log: () => log,
     gone,
