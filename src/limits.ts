@@ -35,11 +35,13 @@ export const MEMO_BYTES = 500
 export const BOLT11_CHARS = 7_092
 /** Most requests decided in one accept transaction: above it throughput grows 20 %, latency doubles. */
 export const ACCEPT_BATCH = 256
+/** How long after a job the same text by another door is the same request, seconds. */
+export const TWIN_SECONDS = 300
 /**
- * Latest jobs of a key among which the same text by another door is looked for: a program sends a message by
- * all its doors before its next ones, and each further job read costs every request 0.3 us.
+ * Latest jobs of a key among which such a text is looked for: a program sends a message by all its doors
+ * before its next ones, and each job that is read costs every request of a busy key 0.5 us.
  */
-export const GATE_TWIN_JOBS = 8
+export const TWIN_JOBS = 8
 /** Conversation keys kept, 32 bytes each: a busy bot's regular customers. */
 export const CONVERSATION_KEYS = 4_096
 /** Longest `id` a program may give its request, characters; fixed by the JSON door. */

@@ -24,6 +24,7 @@ import {
 } from './free-tier.ts'
 import type { InvoiceLine } from './invoice-line.ts'
 import type { PricedRequest } from './request.ts'
+import { createTwinWindow, type TwinWindow } from './twin-window.ts'
 import { workingReply } from './working-reply.ts'
 
 /** What became of a priced request. */
@@ -54,17 +55,17 @@ export interface AcceptOptions {
  * decisions of all replicas stand in one line.
  */
 export function createAccept(options: AcceptOptions): Batcher<PricedRequest, Accepted> {
-  const freeTier = createFreeTier(options.rules)
+  const parts = { ...options, freeTier: createFreeTier(options.rules), twins: createTwinWindow() }
   return createBatcher({
     batchMax: ACCEPT_BATCH,
-    write: (requests) =>
-      inTransaction(options.sql, (tx) => acceptAll(tx, requests, { ...options, freeTier })),
+    write: (requests) => inTransaction(options.sql, (tx) => acceptAll(tx, requests, parts)),
     isOutage: isConnectionLoss,
   })
 }
 
 interface Gate extends Pick<AcceptOptions, 'line'> {
   freeTier: FreeTierService
+  twins: TwinWindow
 }
 
 async function acceptAll(
@@ -72,11 +73,14 @@ async function acceptAll(
   requests: readonly PricedRequest[],
   options: AcceptOptions & Gate,
 ): Promise<Accepted[]> {
+  const { twins } = options
+  const twinsAbove = twins.above() ?? (await twins.open(tx))
   const [balanceSats, pool, read] = await Promise.all([
     lockPool(tx),
     readPool(tx),
-    readGate(tx, requests),
+    readGate(tx, requests, twinsAbove),
   ])
+  twins.note(pool.nowSeconds, read[0]?.jobId)
   const books = openBooks({ ...pool, balanceSats }, read)
   const answers = requests.map((request, place) =>
     acceptOne(books, request, read[place] as GateRead, options),

@@ -48,8 +48,9 @@ export const factColumns = (sql: AnySql) => sql`
 /**
  * Each key's days and open jobs are read by their index, once: joined as sets they would be planned for small
  * tables and read whole later. Sums are of float8, exact for all sats that exist and half the cost of numeric.
+ * `days` says how many days count, today among them.
  */
-export const factSources = (sql: AnySql) => sql`
+export const factSources = (sql: AnySql, days = sql`90`) => sql`
   left join customers c on c.pubkey = k.pubkey
   cross join (select (now() at time zone 'utc')::date as day) today
   cross join lateral (
@@ -63,7 +64,7 @@ export const factSources = (sql: AnySql) => sql`
       coalesce(sum(shortfall_sats::float8) filter (where day = today.day), 0)::bigint
         as shortfall_today_sats
     from customer_days
-    where customer = k.pubkey and day > today.day - 90
+    where customer = k.pubkey and day > today.day - ${days}
   ) d
   cross join lateral (
     select

@@ -1,4 +1,4 @@
-import { GATE_TWIN_JOBS } from '../limits.ts'
+import { TWIN_JOBS, TWIN_SECONDS } from '../limits.ts'
 import { type CustomerFacts, factColumns, factSources } from './customers.ts'
 import type { Tx } from './database.ts'
 import type { ReplyTo } from './inbox.ts'
@@ -15,7 +15,7 @@ import { GIVE_UP_SECONDS, type NewReply } from './outbox.ts'
 export interface GateRead extends CustomerFacts {
   /** This message is in the inbox already. */
   takenIn: boolean
-  /** The customer's job of the same text by another door, made within five minutes. */
+  /** The customer's job of the same text by another door, made within `TWIN_SECONDS`. */
   twinId: number | null
   jobId: number
   replyId: number
@@ -23,11 +23,13 @@ export interface GateRead extends CustomerFacts {
 
 /**
  * Reads for all requests, in their order; call it under the pool lock. Twins are looked for among the latest
- * jobs of the key only: an index for texts would cost every job more than twins cost anybody.
+ * jobs of the key above the id `twinsAbove`: an index for texts would cost every job more than twins cost
+ * anybody. Of a key that never paid only today is read, because no term of its room looks further back.
  */
 export async function readGate(
   tx: Tx,
   requests: readonly { to: ReplyTo; requestHash: string }[],
+  twinsAbove: number,
 ): Promise<GateRead[]> {
   return await tx<GateRead[]>`
     select
@@ -37,10 +39,11 @@ export async function readGate(
       (
         select t.id from (
           select id, request_hash, via from jobs
-          where customer = k.pubkey order by id desc limit ${GATE_TWIN_JOBS}::int
+          where customer = k.pubkey and id > ${twinsAbove} order by id desc limit ${TWIN_JOBS}::int
         ) t
         where t.request_hash = k.request_hash and t.via <> k.via and exists (
-          select from jobs where id = t.id and created_at > now() - interval '5 minutes'
+          select from jobs
+          where id = t.id and created_at > now() - make_interval(secs => ${TWIN_SECONDS})
         )
         limit 1
       ) as twin_id,
@@ -54,8 +57,16 @@ export async function readGate(
       ${requests.map(({ requestHash }) => requestHash)}::text[],
       ${requests.map(({ to }) => to.via)}::text[]
     ) with ordinality k (rumor_at, rumor_id, pubkey, request_hash, via, place)
-    ${factSources(tx)}
+    ${factSources(tx, tx`case when c.first_paid_at is null then 1 else 90 end`)}
     order by k.place`.execute()
+}
+
+/** The latest job made more than `seconds` ago, 0 for none: walks back over the jobs made since. */
+export async function readLatestJobBefore(tx: Tx, seconds: number): Promise<number> {
+  const [row] = await tx<{ id: number }[]>`
+    select id from jobs where created_at < now() - make_interval(secs => ${seconds})
+    order by id desc limit 1`.execute()
+  return row?.id ?? 0
 }
 
 /** One message with what came of it. */
