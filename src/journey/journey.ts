@@ -28,6 +28,7 @@ import { createPayments } from './payment.ts'
 import { buildPayouts, type Payouts } from './payouts.ts'
 import type { PricingService } from './prices.ts'
 import { createQuote } from './quote.ts'
+import { createReceive } from './receive.ts'
 import { createSettle } from './settle.ts'
 import { createWatch } from './watch.ts'
 import { createWork } from './work.ts'
@@ -102,12 +103,7 @@ export function buildJourney(options: JourneyOptions): Journey {
       watch.start()
       glance.start()
     },
-    async receive(event, relay) {
-      const taken = await take(event, relay)
-      await failpoint('intake:opened')
-      if (taken.kind === 'dropped') notes.dropped(taken.why)
-      else await serve(taken)
-    },
+    receive: createReceive({ sql, clock, log, take, serve, dropped: notes.dropped }),
     hintPayment: watch.hint,
     async stop(graceMs) {
       await glance.stop()

@@ -114,13 +114,13 @@ test('a wrapped deletion takes a DM back', async () => {
     ],
     '',
   )
-  await hearText(one, /expired|cancelled/)
+  expect((await hearText(one, /expired|cancelled/)).via).toBe('nip17')
 })
 
 test('a file is refused in words', async () => {
   await using one = await newStranger()
   await one.whisper(15, [['p', daemon.pubkey]], 'https://example.com/file')
-  await hearText(one, /cannot read files/)
+  expect((await hearText(one, /cannot read files/)).via).toBe('nip17')
 })
 
 test('the same text by NIP-17 and NIP-04 is one job', async () => {

@@ -53,11 +53,15 @@ export interface LabCustomer {
 const START_MS = 60_000
 const REPLY_MS = 30_000
 
-export async function daemonLab(): Promise<DaemonLab> {
+export async function daemonLab({
+  secret = generateSecretKey(),
+}: {
+  secret?: Uint8Array
+} = {}): Promise<DaemonLab> {
   const [db, relay] = await Promise.all([freshDatabase(), startRelay()])
   const lnbits = await startPlayLnbits({ seedWallets: [{ name: 'payer', balanceSats: 1_000_000 }] })
   const dir = mkdtempSync(join(tmpdir(), 'tithe-lab-'))
-  const secretKey = Buffer.from(generateSecretKey()).toString('hex')
+  const secretKey = Buffer.from(secret).toString('hex')
   const running: ChildProcess[] = []
   const customers: Customer[] = []
   let bot = ''
