@@ -23,6 +23,11 @@ export function openBulk({ target }: GateDatabase): Pick<Gate, 'close'> & {
   }
 }
 
+const REPLY = JSON.stringify({
+  ...{ type: 'working', jobId: '1000000000', serve: 'free', free_tier: true, paidFrom: 'pool' },
+  ...{ chargeSats: 0, absorbSats: 3 },
+})
+
 const insertRows = (sql: Sql, ids: readonly number[]) =>
   inTransaction(sql, async (tx) => {
     const asked = ids.map(someRequest)
@@ -58,7 +63,7 @@ const insertRows = (sql: Sql, ids: readonly number[]) =>
         insert into outbox (customer, via, form, job_id, step, rumor_at, rumor_id, reply,
           give_up_at, due_at, lease, epoch, tries)
         select customer, 'nip17', 'words', id, 'working', rumor_at, rumor_id,
-          '{"type":"working","jobId":"1000000000","serve":"free","free_tier":true,"paidFrom":"pool","chargeSats":0,"absorbSats":3}',
+          ${REPLY}::text::jsonb,
           now() + interval '3 days', now() + interval '30 seconds', 'bench', 1, 1
         from unnest(${[...ids]}::bigint[], ${customers}::text[], ${rumorAts}::bigint[],
           ${rumorIds}::text[]) r (id, customer, rumor_at, rumor_id)`.execute(),

@@ -58,6 +58,7 @@ export async function run(args: string[]): Promise<void> {
 
 const tell = (line: string) => console.error(line)
 const whole = (value: number) => Math.round(value).toLocaleString('en')
+const percent = (part: number) => `${(part * 100).toFixed(0)} %`
 const round = (value: number, digits = 2) => Number(value.toFixed(digits))
 
 /** The gate beside one transaction per request, at each number of callers. */
@@ -119,9 +120,8 @@ async function share(server: GateServer, { rounds, seconds }: Settings): Promise
   for (const [place, crowd] of others.entries()) {
     const part = median(crowd.rates.map((rate, turn) => rate / (alone?.rates[turn] ?? Number.NaN)))
     parts[place + 2] = round(part)
-    tell(
-      `${place + 2} processes: ${whole(median(crowd.rates))}/s, ${(part * 100).toFixed(0)} % of one process's ${whole(median(alone?.rates ?? []))}/s`,
-    )
+    const [rate, one] = [crowd.rates, alone?.rates ?? []].map((rates) => whole(median(rates)))
+    tell(`${place + 2} processes: ${rate}/s, ${percent(part)} of one process's ${one}/s`)
   }
   const last = crowds.at(-1)
   const poolSats = 10_000
@@ -154,10 +154,10 @@ async function bulk(server: GateServer, { rounds, seconds }: Settings): Promise<
   await plain.close()
   await gate.end()
   const { perSecond } = figuresOf(gate)
-  const part = round(perSecond / median(rates.slice(1)))
-  tell(
-    `plain inserts of the same rows, ${BULK_ROWS} at once: ${whole(median(rates.slice(1)))}/s; the gate reaches ${(part * 100).toFixed(0)} % of that`,
-  )
+  const plainPerSecond = median(rates.slice(1))
+  const part = round(perSecond / plainPerSecond)
+  tell(`plain inserts of the same rows, ${BULK_ROWS} at once: ${whole(plainPerSecond)}/s`)
+  tell(`the gate reaches ${percent(part)} of that`)
   return part
 }
 
