@@ -97,6 +97,46 @@ async function refill({ sql, both: [journey] }: Replicas, sats: number): Promise
   if (missing > 0) await journey.pay(await journey.funding(someKey(), missing, 'donate'), missing)
 }
 
+test('a payment and the expiry of its job in one moment leave work or balance, without a deadlock', async () => {
+  await using lab = await twoReplicas()
+  const [a, b] = lab.both
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const jobs = await askBoth(
+      lab,
+      Array.from({ length: 20 }, () => ({ customer: someKey(), sats: 100 })),
+    )
+    const hashes = await Promise.all(jobs.map((job) => a.invoice(job)))
+    await Promise.all(
+      jobs.flatMap((job, place) => [a.pay(hashes[place] ?? '', 100), b.expire(job)]),
+    )
+    for (const { id, customer } of jobs) {
+      const { state } = await a.read(id)
+      expect(['working 0', 'expired 100']).toContain(`${state} ${await a.balance(customer)}`)
+    }
+  }
+  expect(lab.deadlocks()).toBe(0)
+  await a.expectClean()
+})
+
+test('leases are renewed while their jobs are settled, and neither waits for the other for ever', async () => {
+  await using lab = await twoReplicas()
+  const [a] = lab.both
+  const lane = jobLane('working')
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const customer = someKey()
+    await a.topUp(customer, 4_000)
+    const sizes = Array.from({ length: 40 }, () => ({ customer, sats: 100 }))
+    const jobs = await askBoth(lab, sizes)
+    // The other way round than they were taken, so that only a common order keeps them apart.
+    const held = jobs.toSorted((x, y) => y.id - x.id)
+    const renewals = Array.from({ length: 4 }, () => lane.renew(lab.sql, held, 30))
+    const [left] = await Promise.all([...renewals, ...jobs.map((job) => a.finish(job, 50))])
+    expect(left).toBeInstanceOf(Set)
+  }
+  expect(lab.deadlocks()).toBe(0)
+  await a.expectClean()
+})
+
 type Deed = (at: TestJourney) => Promise<unknown>
 
 /** All that can happen to money and jobs at once, at either replica. */

@@ -213,12 +213,15 @@ test('the tier new gets nothing, not even when a budget is set for it', async ()
   await setConfig(db.sql, 'budgets', { new: 1_000 })
   const fresh = await journey.paid(priced({ estimatedSats: 100 }))
   expect(fresh).toMatchObject({ tier: 'new', serve: 'gate', reservedSats: 0, chargeSats: 100 })
-  const fallen = await journey.granted('trusted')
+  // One that has paid, so that the ratio alone would not stop it.
+  const fallen = fresh.customer
+  await journey.finish(fresh, 100)
+  await journey.granted('trusted', fallen)
   const promise = await promised(journey, fallen, 300)
   await setGrantedTier(db.sql, fallen, null, 'granted')
   await journey.pay(promise.paymentHash, 100)
   expect(await journey.read(promise.job.id)).toMatchObject({ reservedSats: 0, paidSats: 100 })
-  expect(await poolSats(db.sql)).toBe(10_000)
+  expect(await poolSats(db.sql)).toBe(10_010)
 })
 
 test('a ban between promise and payment takes the pool out of it, and the work goes on', async () => {
