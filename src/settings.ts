@@ -151,7 +151,7 @@ export const environment = z.object({
   WITHDRAW_DAILY_SATS: withDefault(
     sats,
     '100000',
-    'most that may leave as withdrawals in a UTC day, all customers together',
+    'most that one customer may take out in a UTC day; 0 switches withdrawals off',
   ),
   MARGIN_PCT: withDefault(
     whole(0, 1_000),
