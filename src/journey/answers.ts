@@ -187,7 +187,9 @@ function answerOnce(
     const reply = await find(tx)
     if (!reply) return { fresh: true, replies: [] }
     const row = { to: incoming.to, jobId: null, step, reply }
-    return { fresh: true, replies: await putReplies(tx, [row], lease) }
+    const replies = await putReplies(tx, [row], lease)
+    await failpoint('answer:before-commit')
+    return { fresh: true, replies }
   })
 }
 
