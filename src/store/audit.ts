@@ -90,6 +90,7 @@ export async function readBreaches(
     counterBreaches(sql),
     settledBreaches(sql),
     grantBreaches(sql, earnedGrantRatio),
+    withdrawalBreaches(sql),
   ])
   return found.flat().filter(({ rows }) => rows > 0)
 }
@@ -165,6 +166,22 @@ async function settledBreaches(sql: AnySql): Promise<Breach[]> {
       select 1 from transfers t
       where t.ref = 'invoice:' || i.payment_hash and t.kind in ('top_up', 'late_payment', 'donation')
     )`.execute()
+  return [...rows]
+}
+
+/** A withdrawal leaves once or comes back, and until then it is held. */
+async function withdrawalBreaches(sql: AnySql): Promise<Breach[]> {
+  const rows = await sql<Breach[]>`
+    select 'a withdrawal holds its amount and reserve until its end' as rule, count(*) as rows
+    from withdrawals
+    where held_sats <> case when finished_at is null then amount_sats + reserve_sats else 0 end
+    union all
+    select 'what a withdrawal paid out is its amount, and only one that is done paid out', count(*)
+    from withdrawals w
+    full join (select ref, sats from transfers where kind = 'withdrawn') t
+      on t.ref = 'withdrawal:' || w.id
+    where case when w.state = 'done' then w.amount_sats else 0 end <> coalesce(t.sats, 0)
+      or w.id is null`.execute()
   return [...rows]
 }
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { CallFault } from '../../src/sandbox/lnbits-faults.ts'
 import type { NodeBehaviour } from '../../src/sandbox/lnbits-node.ts'
+import { readBreaches } from '../../src/store/audit.ts'
 import { writeVerdict } from '../../src/store/solvency.ts'
 import { type BotLab, type BotOptions, botLab, someKey } from '../support/bot.ts'
 import { createJumpingClock } from '../support/jumping-clock.ts'
@@ -265,6 +266,18 @@ test('a process that slept between "sent" and the call does not make the call an
   await lab.later(61)
   expect(await ending(lab, customer)).toMatchObject({ state: 'failed', balanceSats: 2_000 })
   await lab.expectClean()
+})
+
+test('a withdrawal that is called done without having left is a broken rule', async () => {
+  await using lab = await botLab()
+  const { customer, withdraw } = await scene(lab, { kind: 'noRoute' })
+  await withdraw()
+  await ending(lab, customer)
+  await lab.expectClean()
+  await lab.sql`update withdrawals set state = 'done'`
+  expect(await readBreaches(lab.sql)).toEqual([
+    { rule: 'what a withdrawal paid out is its amount, and only one that is done paid out', rows: 1 },
+  ])
 })
 
 test('nothing is paid out while LNbits and the ledger disagree, and it goes on afterwards', async () => {
