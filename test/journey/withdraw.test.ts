@@ -276,7 +276,10 @@ test('a withdrawal that is called done without having left is a broken rule', as
   await lab.expectClean()
   await lab.sql`update withdrawals set state = 'done'`
   expect(await readBreaches(lab.sql)).toEqual([
-    { rule: 'what a withdrawal paid out is its amount, and only one that is done paid out', rows: 1 },
+    {
+      rule: 'what a withdrawal paid out is its amount, and only one that is done paid out',
+      rows: 1,
+    },
   ])
 })
 
