@@ -6,6 +6,7 @@ import type { CommandContext, ExitStatus } from './command.ts'
 import type { Config } from './config.ts'
 import { addLooks, type MainTools } from './main-look.ts'
 import { addPayouts } from './main-payouts.ts'
+import { addSetup } from './main-setup.ts'
 import { createTerminal } from './terminal.ts'
 import { version } from './version.ts'
 
@@ -223,6 +224,10 @@ const tools: MainTools = {
 }
 addLooks(program, tools)
 addPayouts(program, tools)
+addSetup(program, tools, async () => {
+  const { createLog } = await import('./log.ts')
+  return { terminal, clock: systemClock, log: createLog(isDebug() ? 'debug' : 'silent') }
+})
 
 function readSeconds(text: string): number {
   const seconds = Number(text)

@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline/promises'
+import { Writable } from 'node:stream'
 import { styleText } from 'node:util'
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan' | 'magenta'
@@ -13,8 +14,18 @@ export interface Terminal {
   clear(): void
   /** Colours a text where a person reads it; unchanged for a pipe and under NO_COLOR. */
   paint(style: Style, text: string): string
+  /** Whether somebody sits at the keyboard. */
+  readonly isAttended: boolean
   /** Columns of a line, 100 where nobody says. */
   readonly columns: number
+  /**
+   * Asks for a line; undefined when nobody sits there, at the end of input, or when `signal` aborts. A secret is
+   * not shown while it is typed.
+   */
+  ask(
+    question: string,
+    options: { signal: AbortSignal; isSecret?: boolean },
+  ): Promise<string | undefined>
   /** Asks for yes or no; undefined when nobody sits there. No is the default. */
   confirm(question: string, signal: AbortSignal): Promise<boolean | undefined>
 }
@@ -38,7 +49,9 @@ export function createTerminal(
       if (stdout.isTTY) stdout.write('\u001b[H\u001b[J')
     },
     paint: (style, text) => styleText(style, text, { stream: stdout }),
+    isAttended: stdin.isTTY === true,
     columns: stdout.columns ?? COLUMNS,
+    ask: (question, options) => askLine({ stdin, stderr }, question, options),
     async confirm(question, signal) {
       if (!stdin.isTTY) return undefined
       const lines = createInterface({ input: stdin, output: stderr })
@@ -52,5 +65,31 @@ export function createTerminal(
         lines.close()
       }
     },
+  }
+}
+
+async function askLine(
+  { stdin, stderr }: Pick<NodeJS.Process, 'stdin' | 'stderr'>,
+  question: string,
+  { signal, isSecret = false }: { signal: AbortSignal; isSecret?: boolean },
+): Promise<string | undefined> {
+  if (!stdin.isTTY) return undefined
+  // Readline echoes what is typed to its output, so a secret gets one that shows nothing.
+  if (isSecret) stderr.write(question)
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
+  const lines = createInterface({
+    input: stdin,
+    output: isSecret ? nowhere : stderr,
+    terminal: true,
+  })
+  const ended = new Promise<undefined>((resolve) => lines.once('close', () => resolve(undefined)))
+  try {
+    return await Promise.race([lines.question(isSecret ? '' : question, { signal }), ended])
+  } catch (error) {
+    if (error instanceof Error && error.name === 'AbortError') return undefined
+    throw error
+  } finally {
+    lines.close()
+    if (isSecret) stderr.write('\n')
   }
 }

@@ -19,7 +19,9 @@ export function keptTerminal(): KeptTerminal {
     tell: (text) => void told.push(text),
     clear() {},
     paint: (_, text) => text,
+    isAttended: false,
     columns: 100,
+    ask: async () => undefined,
     confirm: async () => undefined,
   }
 }
