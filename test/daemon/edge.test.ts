@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type DaemonLab, type DaemonProcess, daemonLab } from '../support/daemon-lab.ts'
+import { type DaemonLab, daemonLab } from '../support/daemon-lab.ts'
+import type { DaemonProcess } from '../support/daemon-process.ts'
 import type { Heard } from '../support/strangers/mailbox.ts'
 import { type RawStranger, rawStranger } from '../support/strangers/nostr-tools.ts'
 import { until } from '../support/until.ts'

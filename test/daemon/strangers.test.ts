@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startRelay } from '../../src/sandbox/relay.ts'
-import { type DaemonLab, type DaemonProcess, daemonLab } from '../support/daemon-lab.ts'
+import { type DaemonLab, daemonLab } from '../support/daemon-lab.ts'
+import type { DaemonProcess } from '../support/daemon-process.ts'
 import type { Heard } from '../support/strangers/mailbox.ts'
 import { ndkStranger } from '../support/strangers/ndk.ts'
 import { nostrToolsStranger } from '../support/strangers/nostr-tools.ts'

@@ -1,18 +1,19 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { systemClock } from '../../src/clock.ts'
 import { silentLog } from '../../src/log.ts'
 import { generateSecretKey } from '../../src/nostr/identity.ts'
 import { createCustomer, type Customer, type Letter } from '../../src/sandbox/customer.ts'
 import { type PlayLnbits, startPlayLnbits } from '../../src/sandbox/lnbits.ts'
 import { type SandboxRelay, startRelay } from '../../src/sandbox/relay.ts'
+import {
+  type DaemonProcess,
+  daemonSettings,
+  lnbitsSettings,
+  spawnDaemon,
+} from './daemon-process.ts'
 import { freshDatabase, type TestDatabase } from './database.ts'
-
-const MAIN = join(import.meta.dirname, '../../src/main.ts')
 
 /** A daemon in a process of its own, with the world around it outside of that process. */
 export interface DaemonLab extends AsyncDisposable {
@@ -24,18 +25,6 @@ export interface DaemonLab extends AsyncDisposable {
   customer(secret?: Uint8Array): Promise<LabCustomer>
   /** Pays an invoice from a wallet of the same LNbits. */
   pay(bolt11: unknown): Promise<void>
-}
-
-export interface DaemonProcess {
-  readonly pubkey: string
-  readonly pid: number
-  /** Where its metrics are. */
-  readonly statusUrl: string
-  /** What it wrote to stderr. */
-  log(): string
-  kill(signal: NodeJS.Signals): Promise<void>
-  /** Resolves when the process is gone. */
-  readonly gone: Promise<void>
 }
 
 /** A program that talks to the bot: JSON in, JSON out. */
@@ -50,7 +39,6 @@ export interface LabCustomer {
   pay(bolt11: unknown): Promise<void>
 }
 
-const START_MS = 60_000
 const REPLY_MS = 30_000
 
 export async function daemonLab({
@@ -62,36 +50,17 @@ export async function daemonLab({
   const lnbits = await startPlayLnbits({ seedWallets: [{ name: 'payer', balanceSats: 1_000_000 }] })
   const dir = mkdtempSync(join(tmpdir(), 'tithe-lab-'))
   const secretKey = Buffer.from(secret).toString('hex')
-  const running: ChildProcess[] = []
+  const running: DaemonProcess[] = []
   const customers: Customer[] = []
   let bot = ''
 
   async function start(environment: Record<string, string> = {}): Promise<DaemonProcess> {
-    const child = spawn(process.execPath, [MAIN, 'start', '--json'], {
-      cwd: dir,
-      env: {
-        PATH: process.env.PATH,
-        NOSTR_SECRET_KEY: secretKey,
-        RELAYS: relay.url,
-        LNBITS_URL: lnbits.url,
-        LNBITS_INVOICE_KEY: lnbits.bot.invoiceKey,
-        LNBITS_ADMIN_KEY: lnbits.bot.adminKey,
-        DATABASE_URL: db.url,
-        DATA_DIR: dir,
-        BACKEND: 'echo',
-        MODELS: '[{"name":"echo","satsPerRequest":21}]',
-        HTTP_PORT: '0',
-        LOG_LEVEL: 'warn',
-        PAYMENT_POLL_SECONDS: '1',
-        WORK_LEASE_SECONDS: '2',
-        DELIVERY_LEASE_SECONDS: '2',
-        STOP_GRACE_SECONDS: '2',
-        ...environment,
-      },
-      stdio: ['ignore', 'pipe', 'pipe'],
+    const daemon = await spawnDaemon(dir, {
+      ...daemonSettings({ secretKey, relays: [relay.url], databaseUrl: db.url }),
+      ...lnbitsSettings(lnbits),
+      ...environment,
     })
-    running.push(child)
-    const daemon = await firstLine(child)
+    running.push(daemon)
     bot = daemon.pubkey
     return daemon
   }
@@ -114,47 +83,10 @@ export async function daemonLab({
     pay: (bolt11) => payFrom(lnbits, bolt11),
     async [Symbol.asyncDispose]() {
       await Promise.all(customers.map((one) => one.stop()))
-      const alive = running.filter((child) => child.exitCode === null && child.signalCode === null)
-      await Promise.all(
-        alive.map((child) => {
-          const gone = once(child, 'exit')
-          child.kill('SIGKILL')
-          return gone
-        }),
-      )
+      await Promise.all(running.map((daemon) => daemon.kill('SIGKILL')))
       await Promise.all([relay.stop(), lnbits.stop()])
       await db[Symbol.asyncDispose]()
       rmSync(dir, { recursive: true, force: true })
-    },
-  }
-}
-
-async function firstLine(child: ChildProcess): Promise<DaemonProcess> {
-  const { stdout, stderr } = child
-  if (!stdout || !stderr) throw new Error('the child has no pipes')
-  let log = ''
-  stderr.on('data', (chunk) => {
-    log += chunk
-  })
-  const gone = once(child, 'exit').then(() => undefined)
-  const lines = createInterface({ input: stdout })
-  const first = once(lines, 'line', { signal: AbortSignal.timeout(START_MS) })
-  const [line] = await Promise.race([
-    first,
-    gone.then((): never => {
-      throw new Error(`the daemon ended before it was up:\n${log}`)
-    }),
-  ])
-  const { pubkey, statusUrl } = JSON.parse(line)
-  return {
-    pubkey,
-    statusUrl,
-    pid: child.pid ?? 0,
-    log: () => log,
-    gone,
-    async kill(signal) {
-      child.kill(signal)
-      await gone
     },
   }
 }
