@@ -124,9 +124,11 @@ function createLook(options: SolvencyOptions, signal: AbortSignal) {
   const { sql, lightning, clock, log, bookingMs = BOOKING_MS } = options
   /** The difference of the last look, while nothing has been done about it. */
   let suspectedSats = 0
+  /** On first sight payments were on their way, so what is the operator's could not be told. */
+  let undeclared = false
   let walkedAt = Number.NEGATIVE_INFINITY
 
-  return { take, suspects: () => suspectedSats !== 0 }
+  return { take, suspects: () => suspectedSats !== 0 || undeclared }
 
   async function take(): Promise<Verdict | undefined> {
     const before = await readLightningBooks(sql)
@@ -162,11 +164,12 @@ function createLook(options: SolvencyOptions, signal: AbortSignal) {
     const floatSats = Math.max(0, Math.floor(restMsat / 1000))
     const dustMsat = restMsat < 0 ? 0 : restMsat - floatSats * 1000
     const quiet = before.lightningSats === after.lightningSats && after.inFlightSats === 0
-    if (!quiet || (await isUnbooked())) return undefined
+    undeclared = !quiet || (await isUnbooked())
+    if (undeclared) return undefined
     if (await declareFirstFloat(sql, { floatSats, dustMsat })) {
       log.info({ floatSats }, "the operator's own sats in LNbits are noted and kept apart")
     }
-    return undefined
+    return judge(Math.min(0, Math.trunc(restMsat / 1000)))
   }
 
   async function isUnbooked(): Promise<boolean> {

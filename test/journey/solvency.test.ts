@@ -50,10 +50,22 @@ test("what is in the wallet at first sight is the operator's, and no part of the
   await using lab = await botLab({ botBalanceSats: 5_000 })
   const bot = await lab.bot()
   const solvency = watchdog(lab, bot)
-  await solvency.runOnce()
+  expect(await solvency.runOnce()).toEqual({ stopped: false, driftSats: 0 })
   expect(await readLightningBooks(lab.sql)).toMatchObject({ floatSats: 5_000, lightningSats: 0 })
   await lab.topUp(bot, someKey(), 300)
   expect(await solvency.runOnce()).toEqual({ stopped: false, driftSats: 0 })
+})
+
+// What customers are owed was never there: no float makes that right.
+test('a wallet that holds less than the ledger says is a difference from first sight', async () => {
+  await using lab = await botLab()
+  const bot = await lab.bot()
+  await lab.topUp(bot, someKey(), 300)
+  await lab.drain(lab.outside(100).bolt11)
+  const solvency = watchdog(lab, bot)
+  await solvency.runOnce()
+  expect(await solvency.runOnce()).toEqual({ stopped: true, driftSats: -100 })
+  expect(await readLightningBooks(lab.sql)).toMatchObject({ floatSats: 0 })
 })
 
 // Whoever has the admin key takes as little as can be taken.
