@@ -4,7 +4,7 @@ import { rawCall, textAt } from '../support/lnbits-raw.ts'
 import { tithe } from '../support/tithe.ts'
 import { until } from '../support/until.ts'
 
-test('a customer tops up, works from the balance and takes the rest out; both books agree', async () => {
+test('what a customer tops up, spends and takes out again is the same in both books', async () => {
   await using lab = await daemonLab()
   const daemon = await lab.start()
   const customer = await lab.customer()
