@@ -20,8 +20,9 @@ import { PUBLISH_MS } from './limits.ts'
 import type { Log } from './log.ts'
 import { buildNet, type Net } from './net.ts'
 import { npub } from './nostr/identity.ts'
-import { type HttpDoor, startHttp } from './operator/http.ts'
+import { type Health, type HttpDoor, startHttp } from './operator/http.ts'
 import { createMetrics, type Metrics } from './operator/metrics.ts'
+import { readPage } from './operator/page-files.ts'
 import { createSealLoop } from './operator/seal-loop.ts'
 import { createSolvency, type Solvency } from './operator/solvency.ts'
 import { CUSTOMER_NAME, type Sandbox, startSandbox, writeSandboxFile } from './sandbox/sandbox.ts'
@@ -54,10 +55,15 @@ interface Parts {
  * Starts the whole bot: database, sandbox where nothing real is configured, Nostr, Lightning, backend, journey and
  * what operators look at. Every constructor is here, in order; what fails stops what was started before it.
  */
-export async function startDaemon(options: {
+export async function startDaemon({
+  signal = new AbortController().signal,
+  ...options
+}: {
   config: Config
   clock: Clock
   log: Log
+  /** Ends the waiting for a database that is not there. */
+  signal?: AbortSignal
 }): Promise<Daemon> {
   const parts: Parts = {
     ...options,
@@ -66,12 +72,15 @@ export async function startDaemon(options: {
   const { config, clock, log } = parts
   const undo = createUndo()
   try {
-    const ground = undo.push(await openGround(config, { clock, log, name: 'daemon' }))
+    const metrics = createMetrics({ version })
+    const readiness = createReadiness()
+    const http = undo.push(await openHttp(parts, readiness, metrics))
+    const patience = { signal, waiting: readiness.notYet }
+    const ground = undo.push(await openGround(config, { clock, log, name: 'daemon', patience }))
     const sandbox =
       config.mode === 'sandbox'
         ? undo.push(await startSandbox({ dataDir: config.dataDir, ...config.sandbox, clock }))
         : undefined
-    const metrics = createMetrics({ version })
     const net = undo.push(await openNet(parts, ground, sandbox))
     const lnbits = openLnbits(parts, sandbox)
     undo.push({ stop: async () => lnbits.close() })
@@ -84,11 +93,11 @@ export async function startDaemon(options: {
       }),
     )
     // What the operator's part reads of them is there once it has started.
-    const later: { events?: PaymentEvents; http?: HttpDoor } = {}
+    const later: { events?: PaymentEvents } = {}
     const operator = buildOperator({
       ...{ ...parts, ground, net, lnbits, metrics },
       eventsUp: () => later.events?.state() === 'up',
-      http: () => later.http?.url ?? '',
+      http: () => http.url,
     })
     const seals = undo.push(createSealLoop({ ...parts, sql: ground.sql }))
     const built = { ground, net, lnbits, payouts, metrics, operator }
@@ -100,8 +109,7 @@ export async function startDaemon(options: {
       onHint: journey.hintPayment,
       onUp: () => journey.hintPayment(),
     })
-    const http = undo.push(await openHttp(parts, ground, net, metrics))
-    Object.assign(later, { events, http })
+    later.events = events
     if (sandbox) tellSandbox(config, sandbox, net)
     solvency.start()
     journey.start()
@@ -109,6 +117,7 @@ export async function startDaemon(options: {
     net.start((event, relay) => journey.receive(event, relay))
     operator.start()
     seals.start()
+    readiness.started(ground, net)
     return {
       pubkey: net.identity.pubkey,
       npub: npub(net.identity.pubkey),
@@ -248,22 +257,39 @@ function notesFor(metrics: Metrics, operator: Operator) {
   }
 }
 
-function openHttp({ config, log }: Parts, ground: Ground, net: Net, metrics: Metrics) {
-  return startHttp({
-    ...config.http,
-    log,
-    health: () => ({ ok: true, detail: 'running' }),
-    async ready() {
-      if (!net.isConnected()) return { ok: false, detail: 'no relay is connected' }
-      try {
-        await ground.sql`select 1`
-        return { ok: true, detail: 'ready' }
-      } catch {
-        return { ok: false, detail: 'the database does not answer' }
+/** Open from the first moment: whoever starts it sees what it waits for. */
+function openHttp({ config, log }: Parts, readiness: Readiness, metrics: Metrics) {
+  const health = () => ({ ok: true, detail: 'running' })
+  return startHttp({ ...config.http, log, health, ready: readiness.ready, metrics })
+}
+
+interface Readiness {
+  ready(): Promise<Health>
+  /** It is still starting, and this is why. */
+  notYet(why: string): void
+  /** It has started; from now on these are asked. */
+  started(ground: Ground, net: Net): void
+}
+
+function createReadiness(): Readiness {
+  let ready = async (): Promise<Health> => ({ ok: false, detail: 'starting' })
+  return {
+    ready: () => ready(),
+    notYet(detail) {
+      ready = async () => ({ ok: false, detail })
+    },
+    started({ sql }, net) {
+      ready = async () => {
+        if (!net.isConnected()) return { ok: false, detail: 'no relay is connected' }
+        try {
+          await sql`select 1`
+          return { ok: true, detail: 'ready' }
+        } catch {
+          return { ok: false, detail: 'the database does not answer' }
+        }
       }
     },
-    metrics,
-  })
+  }
 }
 
 function tellSandbox(config: Config, { relay, lnbits }: Sandbox, net: Net): void {

@@ -3,7 +3,15 @@ import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { DATABASE_CONNECTIONS } from './limits.ts'
 import type { Log } from './log.ts'
-import { checkServer, inTransaction, openDatabase, type Sql } from './store/database.ts'
+import {
+  checkServer,
+  databaseName,
+  explainDatabaseError,
+  inTransaction,
+  isConnectionLoss,
+  openDatabase,
+  type Sql,
+} from './store/database.ts'
 import type { DatabaseTarget } from './store/database-target.ts'
 import { startEmbedded } from './store/embedded.ts'
 import { migrate } from './store/migrate.ts'
@@ -27,6 +35,16 @@ export interface GroundOptions {
   name: string
   /** Milliseconds a statement may run, where the usual bound is too short. */
   statementTimeoutMs?: number
+  /** Without it a database that cannot be reached is an error at once. */
+  patience?: Patience
+}
+
+/** How a daemon waits for its database; whoever starts both may well start the daemon first. */
+export interface Patience {
+  /** Told at each try that failed, in words for the operator. */
+  waiting(why: string): void
+  /** Ends the waiting; the last error is thrown then. */
+  signal: AbortSignal
 }
 
 const MIGRATIONS = join(import.meta.dirname, '../migrations')
@@ -46,7 +64,7 @@ export async function openGround(config: Config, options: GroundOptions): Promis
     : await startEmbedded({ dataDir: config.dataDir, log, clock })
   const target = embedded?.connection ?? { url: config.databaseUrl?.reveal() ?? '' }
   try {
-    const role = await setUp(target, config, options)
+    const role = await setUpWhenReached(target, config, options)
     const sql = openDatabase({
       ...target,
       max: DATABASE_CONNECTIONS,
@@ -66,6 +84,37 @@ export async function openGround(config: Config, options: GroundOptions): Promis
     await embedded?.stop()
     throw error
   }
+}
+
+/** Tries again as long as nothing answers there; what answers and is no use to us is an error at once. */
+async function setUpWhenReached(
+  target: DatabaseTarget,
+  config: Config,
+  options: GroundOptions,
+): Promise<string | undefined> {
+  const { clock, log, patience } = options
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await setUp(target, config, options)
+    } catch (error) {
+      if (!patience || patience.signal.aborted || !isConnectionLoss(error)) throw error
+      const why = databaseUnusable(config, error)
+      log.error({ setting: 'DATABASE_URL', tries: tries + 1 }, `${why} Trying again.`)
+      patience.waiting(why)
+      await clock.sleep(Math.min(TRY_AGAIN_MS_MAX, TRY_AGAIN_MS * 2 ** tries), patience.signal)
+    }
+  }
+}
+
+const TRY_AGAIN_MS = 500
+const TRY_AGAIN_MS_MAX = 10_000
+
+/** Names the setting and what is wrong with it, and never a password. */
+export function databaseUnusable({ databaseUrl }: Config, error: unknown): string {
+  const which = databaseUrl
+    ? `DATABASE_URL: ${databaseName(databaseUrl.reveal())}`
+    : 'The embedded database'
+  return `${which} cannot be used: ${explainDatabaseError(error)}.`
 }
 
 /** Looks at the server, migrates and seeds as the connected role; answers the role for all that follows. */

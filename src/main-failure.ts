@@ -1,6 +1,7 @@
 import { CommandError, type ExitStatus } from './command.ts'
 import type { Config } from './config.ts'
-import { databaseName, explainDatabaseError, isConnectionLoss, sqlState } from './store/database.ts'
+import { databaseUnusable } from './ground.ts'
+import { isConnectionLoss, sqlState } from './store/database.ts'
 
 /** What went wrong and what to do, in a sentence or two; the stack only for who asks for it. */
 export function explainFailure(
@@ -17,10 +18,8 @@ function wordsFor(error: unknown, config: Config | undefined): string {
   if (error instanceof CommandError) return error.message
   const known = config && (portTaken(error, config) ?? keyFileMissing(error, config))
   if (known) return known
-  if (isConnectionLoss(error) || sqlState(error) !== undefined) {
-    const url = config?.databaseUrl
-    const which = url ? `DATABASE_URL: ${databaseName(url.reveal())}` : 'The embedded database'
-    return `${which} cannot be used: ${explainDatabaseError(error)}.`
+  if (config && (isConnectionLoss(error) || sqlState(error) !== undefined)) {
+    return databaseUnusable(config, error)
   }
   // What ends as a sentence was written for people; anything else is a fault to be looked into.
   if (error.message.endsWith('.')) return error.message

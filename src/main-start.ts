@@ -9,7 +9,13 @@ export async function start(
 ): Promise<ExitStatus> {
   const { config, clock, log, terminal } = context
   const text = 'Starting the database, this takes a few seconds the first time…'
-  const daemon = await withProgress(context, text, startDaemon({ config, clock, log }))
+  const starting = startDaemon({ config, clock, log, signal })
+  const daemon = await withProgress(context, text, starting).catch((error: unknown) => {
+    // Ended while it waited for its database: there is nothing to stop, and nobody to complain to.
+    if (signal.aborted) return undefined
+    throw error
+  })
+  if (!daemon) return 0
   if (json) terminal.print(JSON.stringify(factsOf(daemon)))
   else for (const line of greeting(context, daemon)) terminal.print(line)
   await aborted(signal)

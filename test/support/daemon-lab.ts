@@ -11,7 +11,8 @@ import {
   type DaemonProcess,
   daemonSettings,
   lnbitsSettings,
-  spawnDaemon,
+  type StartingDaemon,
+  startDaemonProcess,
 } from './daemon-process.ts'
 import { freshDatabase, type TestDatabase } from './database.ts'
 
@@ -22,6 +23,8 @@ export interface DaemonLab extends AsyncDisposable {
   db: TestDatabase
   /** Starts one more daemon on the same key, database, relay and LNbits; resolves when it is up. */
   start(environment?: Record<string, string>): Promise<DaemonProcess>
+  /** The same without waiting until it is up. */
+  begin(environment?: Record<string, string>): StartingDaemon
   customer(secret?: Uint8Array): Promise<LabCustomer>
   /** Pays an invoice from a wallet of the same LNbits. */
   pay(bolt11: unknown): Promise<void>
@@ -50,17 +53,22 @@ export async function daemonLab({
   const lnbits = await startPlayLnbits({ seedWallets: [{ name: 'payer', balanceSats: 1_000_000 }] })
   const dir = mkdtempSync(join(tmpdir(), 'tithe-lab-'))
   const secretKey = Buffer.from(secret).toString('hex')
-  const running: DaemonProcess[] = []
+  const running: StartingDaemon[] = []
   const customers: Customer[] = []
   let bot = ''
 
-  async function start(environment: Record<string, string> = {}): Promise<DaemonProcess> {
-    const daemon = await spawnDaemon(dir, {
+  function begin(environment: Record<string, string> = {}): StartingDaemon {
+    const daemon = startDaemonProcess(dir, {
       ...daemonSettings({ secretKey, relays: [relay.url], databaseUrl: db.url }),
       ...lnbitsSettings(lnbits),
       ...environment,
     })
     running.push(daemon)
+    return daemon
+  }
+
+  async function start(environment?: Record<string, string>): Promise<DaemonProcess> {
+    const daemon = await begin(environment).up
     bot = daemon.pubkey
     return daemon
   }
@@ -79,6 +87,7 @@ export async function daemonLab({
     lnbits,
     db,
     start,
+    begin,
     customer,
     pay: (bolt11) => payFrom(lnbits, bolt11),
     async [Symbol.asyncDispose]() {

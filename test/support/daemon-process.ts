@@ -16,7 +16,7 @@ export interface DaemonProcess {
   /** What it wrote to stderr. */
   log(): string
   /** Sends a signal and waits until it is gone; nothing when it is already. */
-  kill(signal: NodeJS.Signals): Promise<void>
+  kill(signal: NodeJS.Signals): Promise<number | null>
   /** Sends a signal and waits for nothing. */
   send(signal: NodeJS.Signals): void
   isGone(): boolean
@@ -57,12 +57,7 @@ export const lnbitsSettings = ({ url, bot }: PlayLnbits): Record<string, string>
   LNBITS_ADMIN_KEY: bot.adminKey,
 })
 
-/** Starts a daemon in `dir`; resolves when it is up, and fails with its log when it ends before. */
-export const spawnDaemon = (
-  dir: string,
-  environment: Record<string, string>,
-): Promise<DaemonProcess> => startDaemonProcess(dir, environment).up
-
+/** Starts a daemon in `dir`. */
 export function startDaemonProcess(
   dir: string,
   environment: Record<string, string>,
@@ -90,7 +85,7 @@ export function startDaemonProcess(
     send: (signal: NodeJS.Signals) => void child.kill(signal),
     async kill(signal: NodeJS.Signals) {
       child.kill(signal)
-      await gone
+      return gone
     },
   }
   const first = once(createInterface({ input: stdout }), 'line', {
