@@ -15,9 +15,9 @@ type Tx = postgres.TransactionSql
 type Raw<Facts> = Facts & { budgets: PoolFacts['budgetOverrides'] | null }
 
 /**
- * What the gate is compared with: the same rule and the same rows, one transaction per request, as one
- * writes it with the driver: locks and reads in one pipelined round trip, the decision in the process,
- * all writes in another; ten connections, every statement prepared.
+ * What the gate is compared with: the same rule and the same rows, one transaction per request, as
+ * one writes it with the driver: locks and reads in one pipelined round trip, the decision in the
+ * process, all writes in another; ten connections, every statement prepared.
  */
 export function openBaseline(target: DatabaseTarget, rules: MoneyRules): Gate {
   const { url, options } = driverTarget(target)

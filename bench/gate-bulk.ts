@@ -3,8 +3,9 @@ import { type GateDatabase, open } from './gate-database.ts'
 import { type Gate, someRequest } from './gate-load.ts'
 
 /**
- * The rows of a free answer without the gate: nothing is read, locked, decided or counted, no key asks twice,
- * and a batch is five plain inserts from arrays. What is left is the price of the rows themselves.
+ * The rows of a free answer without the gate: nothing is read, locked, decided or counted, no key
+ * asks twice, and a batch is five plain inserts from arrays. What is left is the price of the rows
+ * themselves.
  */
 export function openBulk({ target }: GateDatabase): Pick<Gate, 'close'> & {
   /** Writes so many and answers how long it took, seconds. */
@@ -34,12 +35,14 @@ const insertRows = (sql: Sql, ids: readonly number[]) =>
     const customers = asked.map(({ to }) => to.customer)
     const rumorAts = asked.map(({ to }) => to.rumorAt)
     const rumorIds = asked.map(({ to }) => to.rumorId)
+    const proofs = asked.map(({ message }) => message.proof)
+    const texts = asked.map(({ request }) => request)
     await Promise.all([
       tx`
         insert into inbox (rumor_at, rumor_id, sender, via, relay, proof)
         select rumor_at, rumor_id, sender, 'nip17', 'wss://relay.example', proof
         from unnest(${rumorAts}::bigint[], ${rumorIds}::text[], ${customers}::text[],
-          ${asked.map(({ message }) => message.proof)}::text[]) m (rumor_at, rumor_id, sender, proof)`.execute(),
+          ${proofs}::text[]) m (rumor_at, rumor_id, sender, proof)`.execute(),
       tx`
         insert into jobs (id, state, customer, via, form, rumor_at, rumor_id, request_hash, model,
           tier, tier_source, serve, paid_from, estimated_sats, charge_sats, reserved_sats,
@@ -54,7 +57,7 @@ const insertRows = (sql: Sql, ids: readonly number[]) =>
           j (id, customer, rumor_at, rumor_id, request_hash)`.execute(),
       tx`
         insert into job_texts (job_id, request)
-        select * from unnest(${[...ids]}::bigint[], ${asked.map(({ request }) => request)}::text[])`.execute(),
+        select * from unnest(${[...ids]}::bigint[], ${texts}::text[])`.execute(),
       tx`
         insert into transfers (kind, debit, credit, sats, job_id, day)
         select 'reserve', 'pool', 'job:' || id, 3, id, now()::date

@@ -80,7 +80,9 @@ export const ratioOf = (one: Cell, other: Cell): number =>
     }),
   )
 
-/** Runs cells in turn, in an order that turns round each time, so that a busy minute hits all alike. */
+/**
+ * Runs cells in turn, in an order that turns round each time, so that a busy minute hits all alike.
+ */
 export async function interleave(
   cells: readonly Cell[],
   rounds: number,

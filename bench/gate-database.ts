@@ -16,7 +16,9 @@ import { countPoolDay, readPool } from '../src/store/pool.ts'
 const TMPFS = 0x01021994
 const MIGRATIONS = join(import.meta.dirname, '../migrations')
 
-/** A pool and budgets that the bench cannot empty, so that every answer is `free`: the most work. */
+/**
+ * A pool and budgets that the bench cannot empty, so that every answer is `free`: the most work.
+ */
 const FUNDS_SATS = 1e12
 export const benchRules: MoneyRules = {
   ...defaultMoneyRules,
@@ -35,7 +37,9 @@ export interface GateServer {
   stop(): Promise<void>
 }
 
-/** A server of our own on a disk, because without one a commit costs nothing; durable as by default. */
+/**
+ * A server of our own on a disk, because without one a commit costs nothing; durable as by default.
+ */
 export async function startServer(url: string | undefined): Promise<GateServer> {
   if (url !== undefined) return { target: { url }, version: 'given', stop: async () => {} }
   const parent = statfsSync(tmpdir()).type === TMPFS ? '/var/tmp' : tmpdir()
@@ -76,7 +80,9 @@ export interface GateDatabase extends AsyncDisposable {
   sql: Sql
 }
 
-/** Makes a database; from `template`, or migrated with its customers granted and the pool filled. */
+/**
+ * Makes a database; from `template`, or migrated with its customers granted and the pool filled.
+ */
 export async function makeDatabase(
   { target }: GateServer,
   name: string,
@@ -131,8 +137,8 @@ export async function setPool(sql: Sql, leaveSats: number): Promise<void> {
 }
 
 /**
- * Ends all open jobs at their estimate and calls their replies delivered, as the daemon does it all the
- * time, so that no key meets the bound on open jobs. Not measured.
+ * Ends all open jobs at their estimate and calls their replies delivered, as the daemon does it all
+ * the time, so that no key meets the bound on open jobs. Not measured.
  */
 export async function finishOpen(sql: Sql): Promise<void> {
   await sql`
@@ -152,7 +158,8 @@ export async function finishOpen(sql: Sql): Promise<void> {
       update outbox set delivered_at = now(), due_at = null, lease = null
       where due_at is not null and delivered_at is null
     )
-    update accounts set balance_sats = balance_sats + (select coalesce(sum(reserved_sats), 0) from ended)
+    update accounts
+    set balance_sats = balance_sats + (select coalesce(sum(reserved_sats), 0) from ended)
     where name = 'operator'`
   await sql`vacuum jobs`
   await sql`vacuum outbox`

@@ -7,7 +7,7 @@ import { ESTIMATE_SATS } from './gate-load.ts'
 import type { Order, Told } from './gate-process.ts'
 
 /** All processes together, so that only their number differs. */
-const CALLERS = 96
+const CALLERS = 192
 
 /** So many processes that share one database. */
 export interface Crowd {

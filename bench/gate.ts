@@ -38,9 +38,8 @@ export async function run(args: string[]): Promise<void> {
   const settings = { rounds: Number(values.rounds), seconds: Number(values.seconds) }
   const parts = values.parts.split(',')
   const server = await startServer(values['database-url'])
-  tell(
-    `PostgreSQL ${server.version}, durable, on a disk; all answers free; medians of ${settings.rounds} rounds`,
-  )
+  tell(`PostgreSQL ${server.version}, durable, on a disk; every answer is free`)
+  tell(`medians of ${settings.rounds} rounds of ${settings.seconds} s, run in turn`)
   try {
     const template = await makeDatabase(server, TEMPLATE)
     await template.sql.end()
@@ -78,9 +77,9 @@ async function compare(server: GateServer, { rounds, seconds }: Settings) {
     gates[callers] = fast
     baselines[callers] = slow
     ratio[callers] = round(ratioOf(gate, baseline))
-    tell(
-      `${callers} callers: ${ratio[callers]}x; gate ${inWords(fast)}; one transaction each ${inWords(slow)}`,
-    )
+    tell(`${callers} callers: ${ratio[callers]} times as many a second`)
+    tell(`  the gate ${inWords(fast)}`)
+    tell(`  one transaction each ${inWords(slow)}`)
   }
   return {
     ratio,
@@ -126,9 +125,7 @@ async function share(server: GateServer, { rounds, seconds }: Settings): Promise
   const last = crowds.at(-1)
   const poolSats = 10_000
   const drained = await last?.drain(poolSats)
-  tell(
-    `a pool of ${poolSats} sats, emptied by three processes: ${drained?.givenSats} given, ${drained?.leftSats} left`,
-  )
+  tell(`of a pool of ${poolSats} sats three processes gave ${drained?.givenSats}`)
   if (drained && drained.givenSats + drained.leftSats !== poolSats) {
     throw new Error('what was given and what is left is not what there was')
   }
@@ -166,7 +163,7 @@ async function grow(server: GateServer, { rounds, seconds }: Settings): Promise<
   const startedAt = performance.now()
   await using empty = await makeDatabase(server, 'grown_empty', TEMPLATE)
   await using grown = await makeDatabase(server, 'grown_full', TEMPLATE)
-  await addHistory(grown.sql, PAST_JOBS)
+  await addHistory(grown, PAST_JOBS)
   const took = (performance.now() - startedAt) / 1_000
   tell(`${whole(PAST_JOBS)} past jobs and grants made in ${took.toFixed(0)} s`)
   const young = openGateCell(empty)

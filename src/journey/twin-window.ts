@@ -3,8 +3,8 @@ import type { Tx } from '../store/database.ts'
 import { readLatestJobBefore } from '../store/gate.ts'
 
 /**
- * Below which id jobs are too old to have twins. Without it a key that comes back after months would have its
- * old jobs read, each from a page that nobody else needs.
+ * Below which id jobs are too old to have twins. Without it a key that comes back after months
+ * would have its old jobs read, each from a page that nobody else needs.
  */
 export interface TwinWindow {
   /** Undefined until it is opened. */
@@ -17,7 +17,9 @@ export interface TwinWindow {
 
 /** Seconds between the marks that are kept. */
 const MARK_SECONDS = 30
-/** An id is taken under the pool's lock, up to a statement's time-out after its transaction began. */
+/**
+ * An id is taken under the pool's lock, up to a statement's time-out after its transaction began.
+ */
 const WINDOW_SECONDS = TWIN_SECONDS + 2 * MARK_SECONDS
 
 export function createTwinWindow(): TwinWindow {

@@ -7,8 +7,8 @@ import type { Lease } from './lease.ts'
 import { GIVE_UP_SECONDS, type NewReply } from './outbox.ts'
 
 /*
- * The gate's two statements, one that reads and one that writes everything, because each further statement of
- * a batch costs as much as ten more requests in it.
+ * The gate's two statements, one that reads and one that writes everything, because each further
+ * statement of a batch costs as much as ten more requests in it.
  */
 
 /** What the gate asks about one request, and the ids that what comes of it will have. */
@@ -22,9 +22,10 @@ export interface GateRead extends CustomerFacts {
 }
 
 /**
- * Reads for all requests, in their order; call it under the pool lock. Twins are looked for among the latest
- * jobs of the key above the id `twinsAbove`: an index for texts would cost every job more than twins cost
- * anybody. Of a key that never paid only today is read, because no term of its room looks further back.
+ * Reads for all requests, in their order; call it under the pool lock. Twins are looked for among
+ * the latest jobs of the key above the id `twinsAbove`: an index for texts would cost every job
+ * more than twins cost anybody. Of a key that never paid only today is read, because no term of its
+ * room looks further back.
  */
 export async function readGate(
   tx: Tx,
@@ -90,9 +91,10 @@ export interface GateTotals {
 }
 
 /**
- * Takes messages in and writes their jobs, born leased, with the reservations, counters and replies. Not
- * awaited: it is to be the transaction's last statement. Fails with 23505 for a message that somebody took in
- * since it was read, and then nothing of the batch is written. What a balance pays is not moved here.
+ * Takes messages in and writes their jobs, born leased, with the reservations, counters and
+ * replies. Not awaited: it is to be the transaction's last statement. Fails with 23505 for a
+ * message that somebody took in since it was read, and then nothing of the batch is written. What a
+ * balance pays is not moved here.
  */
 export function writeGate(
   tx: Tx,

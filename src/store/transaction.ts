@@ -9,16 +9,16 @@ const OPEN = Symbol('open transaction')
 export interface Tx extends AnySql {
   readonly [OPEN]: true
   /**
-   * Sends what the body ends with: the commit travels with it, without a round trip between, and the
-   * transaction fails when the statement does. Only for a statement whose answer nobody needs.
+   * Sends what the body ends with: the commit travels with it, without a round trip between, and
+   * the transaction fails when the statement does. Only for a statement whose answer nobody needs.
    */
   endWith<Rows extends readonly postgres.MaybeRow[]>(statement: postgres.PendingQuery<Rows>): void
 }
 
 const BEGIN = {
-  // Said in full: the code counts on these, whatever the server's own defaults are. Plans outlive the
-  // transaction that made them: one made while a table was small must not read it whole when it has grown, and
-  // one for arrays of any length is not to be made anew for each.
+  // Said in full: the code counts on these, whatever the server's own defaults are. Plans outlive
+  // the transaction that made them: one made while a table was small must not read it whole when it
+  // has grown, and one for arrays of any length is not to be made anew for each.
   write: `begin isolation level read committed read write;
     set local enable_seqscan = off; set local enable_bitmapscan = off;
     set local plan_cache_mode = force_generic_plan`,
@@ -82,8 +82,9 @@ export async function runTransaction<T>(
 const over = () => new TransactionOverError('the transaction is over')
 
 /**
- * Sends statements on the heels of `begun`, without waiting for its answer, as long as they read. The first
- * one that writes waits for it, and all after it: had the begin failed, it would be a transaction of its own.
+ * Sends statements on the heels of `begun`, without waiting for its answer, as long as they read.
+ * The first one that writes waits for it, and all after it: had the begin failed, it would be a
+ * transaction of its own.
  */
 function sendAfter(begun: Promise<unknown>, connection: Connection) {
   let waiting: Query[] | undefined = []

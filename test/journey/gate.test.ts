@@ -104,7 +104,7 @@ test('the replies of a batch stand in the outbox as they were handed on', async 
   )
 })
 
-test('a message that another replica takes in meanwhile is replayed, its batch stands', async () => {
+test('what another replica takes in meanwhile is replayed, and its batch stands', async () => {
   await using db = await freshDatabase()
   const journey = await journeyOn(db.sql)
   const [raced, beside] = [priced(), priced()]
@@ -155,7 +155,7 @@ test('a process that starts finds the twin of a job that another one made', asyn
   expect(await replica.accept.add(byOtherDoor(first))).toEqual({ outcome: 'twin', jobId: job.id })
 })
 
-test('the window for twins follows the ids of the minutes before, never ahead of them', async () => {
+test('the window for twins follows the ids of minutes ago, never ahead of them', async () => {
   await using db = await freshDatabase()
   const window = createTwinWindow()
   expect(window.above()).toBeUndefined()

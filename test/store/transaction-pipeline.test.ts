@@ -16,7 +16,7 @@ test('a transaction may end with a statement that nobody waits for', async () =>
   expect(await db.sql`select id from t`.values()).toEqual([[1]])
 })
 
-test('the last statement fails its transaction with its own error, and nothing is left', async () => {
+test('the last statement fails its transaction with its own error', async () => {
   await using db = await freshDatabase({ max: 1 })
   await db.sql`create table t (id int constraint t_once unique)`
   const body = inTransaction(db.sql, async (tx) => {
@@ -81,7 +81,8 @@ function slowToBegin() {
 
 const words = postgres({ max: 1 })
 
-// Executed after a begin that failed, a write would be a transaction of its own: half of a movement of money.
+// Executed after a begin that failed, a write would be a transaction of its own: half of a movement
+// of money.
 test('what reads leaves with the begin, what writes waits until it is answered', async () => {
   const { sent, begin, connections } = slowToBegin()
   const done = runTransaction(connections, words, 'write', async (tx) => {
