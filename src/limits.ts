@@ -259,3 +259,5 @@ export const TRUST_EVERY_MS = 3_600_000
 export const TRUST_FETCH_MS = 10_000
 /** Most customers whose rank is asked for, the latest first: fifty questions to a provider's relay. */
 export const RANKED_KEYS = 5_000
+/** Messages served at once: above it a batch grows no faster, and replies wait for the database behind them. */
+export const SERVED_AT_ONCE = 128

@@ -38,25 +38,27 @@ export function createEnvelope(options: EnvelopeOptions) {
   const { identity, clock } = options
 
   return async function sign(row: OutboxRow): Promise<SignedReply> {
-    // The relay lists come from the network: the inbox is read meanwhile.
-    const looking = row.via === 'nip90' ? undefined : options.lookup(row.customer)
-    const message =
-      row.rumorId === null || row.rumorAt === null
-        ? undefined
-        : await readMessageRow(options.sql, { rumorAt: row.rumorAt, rumorId: row.rumorId })
-    const lists = await looking
-    if (!lists) return forJobRequest(row, message)
+    if (row.via === 'nip90') return forJobRequest(row, await messageOf(row))
+    const lists = await options.lookup(row.customer)
     if (isBotTalk(row, lists)) return { events: [], relays: [] }
     if (row.via === 'nip04') {
-      const relays = [...lists.read.urls, ...arrival(message), ...options.ownRelays]
-      return signed(relays, (maxBytes) =>
+      const arrived = arrival(await messageOf(row))
+      return signed([...lists.read.urls, ...arrived, ...options.ownRelays], (maxBytes) =>
         textsOf(row, maxBytes).map((text) => legacyEvent(row, text)),
       )
     }
-    const relays = dmRelays(row, lists, arrival(message), options)
+    // Who says where it reads is written to there, wherever its message came from.
+    const isListed = lists.dm.state === 'found' && lists.dm.urls.length > 0
+    const arrived = isListed ? [] : arrival(await messageOf(row))
+    const relays = dmRelays(row, lists, arrived, options)
     return signed(relays, (maxBytes) =>
       textsOf(row, maxBytes).map((text) => wrap(row, text, relays[0])),
     )
+  }
+
+  async function messageOf({ rumorId, rumorAt }: OutboxRow): Promise<MessageRow> {
+    if (rumorId === null || rumorAt === null) return undefined
+    return readMessageRow(options.sql, { rumorAt, rumorId })
   }
 
   /** Makes the events in parts so small that each relay takes the frame it travels in. */

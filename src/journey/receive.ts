@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { failpoint } from '../failpoint.ts'
+import { SERVED_AT_ONCE } from '../limits.ts'
 import type { Log } from '../log.ts'
 import type { NostrEvent } from '../nostr/types.ts'
 import type { Sql } from '../store/database.ts'
@@ -15,6 +16,28 @@ export interface ReceiveOptions {
   dropped(why: string): void
 }
 
+/**
+ * A day's messages arrive within seconds. All at once they would stand in line for the database before every
+ * reply and payment, which is how a resume became slower than its parts.
+ */
+function createSlots(most: number) {
+  const waiting: (() => void)[] = []
+  let busy = 0
+  return {
+    async run(work: () => Promise<void>): Promise<void> {
+      if (busy >= most) await new Promise<void>((resolve) => waiting.push(resolve))
+      else busy += 1
+      try {
+        await work()
+      } finally {
+        const next = waiting.shift()
+        if (next) next()
+        else busy -= 1
+      }
+    },
+  }
+}
+
 /** There was no room to open the wrap: it was not looked at. */
 export class OverloadError extends Error {
   override name = 'OverloadError'
@@ -26,11 +49,12 @@ export class OverloadError extends Error {
  */
 export function createReceive(options: ReceiveOptions) {
   const quarantine = createQuarantine(options)
+  const slots = createSlots(SERVED_AT_ONCE)
 
   async function receiveOnce(event: NostrEvent, relay: string): Promise<void> {
     const taken = await options.take(event, relay)
     await failpoint('intake:opened')
-    if (taken.kind !== 'dropped') return options.serve(taken)
+    if (taken.kind !== 'dropped') return slots.run(() => options.serve(taken))
     options.dropped(taken.why)
     if (taken.why === 'overload') throw new OverloadError('too many wraps wait to be opened')
     if (taken.why === 'poison') await quarantine.note(event.id, taken.why)

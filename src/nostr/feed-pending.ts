@@ -27,13 +27,19 @@ export interface PendingEvents {
 /** The pause before an event that was not committed is handed on again, doubled up to the last. */
 const RETRY_MS = { first: 100, last: 30_000 }
 const STOP_MS = 5_000
+/**
+ * How many times `most` may be pending before relays are read no further. Pages wait for room by themselves; a
+ * relay that is not read gives no OK for our replies either, so that is kept for a flood of live events.
+ */
+const FLOOD = 3
 
 export function createPendingEvents(options: {
   clock: Clock
   log: Log
   onEvent(event: NostrEvent, from: From): Promise<void>
-  /** Too much is pending, or no longer. */
+  /** So much is pending that relays must not be read, or no longer. */
   onFull(full: boolean): void
+  /** Above it no further page is asked for. */
   most?: number
 }): PendingEvents {
   const { clock, log, onEvent, onFull, most = FEED_PENDING_EVENTS } = options
@@ -41,6 +47,7 @@ export function createPendingEvents(options: {
   const open = new Map<string, { sig: string; committed: Promise<boolean> }>()
   let waiters: (() => void)[] = []
   let full = false
+  let flooded = false
   let attempts = 0
   let retries = 0
   let idle = () => {}
@@ -75,9 +82,12 @@ export function createPendingEvents(options: {
   }
 
   function drained(): void {
+    if (flooded && open.size <= most) {
+      flooded = false
+      onFull(false)
+    }
     if (!full || open.size > most / 2) return
     full = false
-    onFull(false)
     for (const resolve of waiters) resolve()
     waiters = []
   }
@@ -86,8 +96,9 @@ export function createPendingEvents(options: {
     take(event, from) {
       const committed = commit(event, from)
       open.set(event.id, { sig: event.sig, committed })
-      if (!full && open.size >= most) {
-        full = true
+      if (open.size >= most) full = true
+      if (!flooded && open.size >= most * FLOOD) {
+        flooded = true
         onFull(true)
       }
       return committed
