@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { inject } from 'vitest'
 import { silentLog } from '../../src/log.ts'
 import { type DatabaseTarget, openDatabase, type Sql } from '../../src/store/database.ts'
+import { urlOf } from './database-url.ts'
 import type {} from './global-setup.ts'
 
 export interface TestDatabase extends AsyncDisposable {
@@ -49,14 +50,4 @@ async function once(target: DatabaseTarget, statement: (sql: Sql) => Promise<unk
   } finally {
     await sql.end()
   }
-}
-
-function urlOf({ url, socketDir, port, database, username }: DatabaseTarget): string {
-  const made = new URL(url ?? 'postgres://localhost')
-  made.pathname = `/${database}`
-  if (socketDir === undefined) return made.href
-  made.username = username ?? ''
-  made.searchParams.set('host', socketDir)
-  if (port !== undefined) made.searchParams.set('port', String(port))
-  return made.href
 }
