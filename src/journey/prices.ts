@@ -39,7 +39,7 @@ export interface PricingService {
   ): Promise<PriceAnswer>
   /** What finished work cost at the rate stored in its job. Missing usage settles at the estimate. */
   actual(
-    job: Job,
+    job: Pick<Job, 'model' | 'estimatedSats' | 'usdPerBtc' | 'inputTokens' | 'outputTokens'>,
     usage: { input: number; output: number } | null,
   ): { actualSats: number; usage: { input: number; output: number } }
 }

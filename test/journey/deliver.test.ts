@@ -1,0 +1,147 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { systemClock } from '../../src/clock.ts'
+import { createDeliver, type SignedReply } from '../../src/journey/deliver.ts'
+import { createEnvelope } from '../../src/journey/envelope.ts'
+import { silentLog } from '../../src/log.ts'
+import { parseEvent } from '../../src/nostr/event.ts'
+import { openGiftWrap } from '../../src/nostr/giftwrap.ts'
+import type { PublishOutcome } from '../../src/nostr/relay.ts'
+import type { RelayList } from '../../src/nostr/relay-lists.ts'
+import { outboxLane } from '../../src/store/lanes.ts'
+import { type OutboxRow, putReplies } from '../../src/store/outbox.ts'
+import { freshDatabase, type TestDatabase } from '../support/database.ts'
+import { priced } from '../support/journey.ts'
+import { newIdentity } from '../support/relay-lab.ts'
+
+let db: TestDatabase
+
+beforeAll(async () => {
+  db = await freshDatabase()
+})
+
+afterAll(() => db[Symbol.asyncDispose]())
+
+const lease = { holder: 'test', seconds: 30 }
+const relays = ['ws://one', 'ws://two']
+
+async function reply(customer?: string): Promise<OutboxRow> {
+  const { to } = priced(customer === undefined ? {} : { customer })
+  const row = { to, jobId: null, step: 'help', reply: { type: 'help' } }
+  const [put] = await putReplies(db.sql, [row], lease)
+  if (!put) throw new Error('no reply was put')
+  return put
+}
+
+/**
+ * A replica that signs anew whenever it signs, and relays that answer as told. What it published is
+ * remembered as `part at relay`, and the bytes of each part.
+ */
+function replica(answer: (part: string, relay: string) => PublishOutcome['outcome'], parts = 1) {
+  const published: string[] = []
+  const bytes = new Set<string>()
+  let signed = 0
+  const deliver = createDeliver({
+    ...{ sql: db.sql, clock: systemClock, log: silentLog },
+    async sign(): Promise<SignedReply> {
+      signed += 1
+      const events = Array.from({ length: parts }, (_, part) => {
+        const nonce = Math.random()
+        return { id: `${part} ${nonce}`, json: JSON.stringify({ part, nonce }) }
+      })
+      return { events, relays }
+    },
+    async publish({ id, json }, urls) {
+      const part = id.split(' ')[0] ?? ''
+      bytes.add(json)
+      published.push(...urls.map((relay) => `${part} at ${relay}`))
+      return new Map(urls.map((relay) => [relay, { outcome: answer(part, relay) }]))
+    },
+    wake: () => undefined,
+    delivered: () => undefined,
+  })
+  return { deliver, published, bytes, signed: () => signed }
+}
+
+/** The row as it is claimed the next time, whenever it is due. */
+async function claimAgain(id: number): Promise<OutboxRow | undefined> {
+  await db.sql`update outbox set due_at = now() where id = ${id} and due_at is not null`
+  const { rows } = await outboxLane.claim(db.sql, 10, 'test', 30)
+  return rows.find((row) => row.id === id)
+}
+
+const isDelivered = async (id: number) => {
+  const [row] = await db.sql<{ delivered: boolean; over: boolean }[]>`
+    select delivered_at is not null as delivered, due_at is null as over from outbox where id = ${id}`
+  return row
+}
+
+test('a reply is stored before it is published, and every try publishes the same bytes', async () => {
+  const first = await reply()
+  const one = replica(() => 'unreachable')
+  await one.deliver(first)
+  const again = await claimAgain(first.id)
+  if (!again) throw new Error('it is not due again')
+  // By another replica, which would sign something else.
+  const other = replica(() => 'acknowledged')
+  await other.deliver(again)
+  expect(other.signed()).toBe(0)
+  expect([...other.bytes]).toEqual([...one.bytes])
+  expect(await isDelivered(first.id)).toEqual({ delivered: true, over: true })
+})
+
+test('a reply in two parts has arrived when both have', async () => {
+  const row = await reply()
+  const half = replica((part) => (part === '0' ? 'acknowledged' : 'timeout'), 2)
+  await half.deliver(row)
+  expect(await isDelivered(row.id)).toEqual({ delivered: false, over: false })
+  const again = await claimAgain(row.id)
+  if (!again) throw new Error('it is not due again')
+  const rest = replica(() => 'acknowledged', 2)
+  await rest.deliver(again)
+  // What one relay has is not sent to it again.
+  expect(rest.published).toEqual(['1 at ws://one', '1 at ws://two'])
+  expect(await isDelivered(row.id)).toEqual({ delivered: true, over: true })
+})
+
+test('a relay that refused for the moment, or said nothing, has not taken a reply', async () => {
+  const row = await reply()
+  const refusing = replica((_, relay) => (relay === 'ws://one' ? 'refused' : 'timeout'))
+  await refusing.deliver(row)
+  expect(await isDelivered(row.id)).toEqual({ delivered: false, over: false })
+})
+
+const [bot, customer] = [newIdentity(), newIdentity()]
+
+/** Wraps replies for a customer whose list of DM relays is this. */
+const signing = (dm: RelayList) =>
+  createEnvelope({
+    ...{ sql: db.sql, identity: bot, clock: systemClock, fallback: 'nip65+inbound' as const },
+    lookup: async () => ({ dm, read: { state: 'absent', urls: [] } }),
+    checkRelay: (url) => url,
+    frameBytes: () => 65_536,
+    ownRelays: ['ws://own'],
+  })
+
+function rumorIdOf(json = ''): string {
+  const wrap = parseEvent(JSON.parse(json))
+  const opened = wrap && openGiftWrap({ wrap, identity: customer, nowSeconds: wrap.created_at })
+  if (!opened?.ok) throw new Error('the customer cannot read it')
+  return opened.rumor.id
+}
+
+test('a reply that is wrapped twice, by whichever claim, is one message to its customer', async () => {
+  const row = await reply(customer.pubkey)
+  const sign = signing({ state: 'found', urls: ['ws://inbox'] })
+  const [once, twice] = [await sign(row), await sign({ ...row, tries: row.tries + 1 })]
+  expect(once.events[0]?.id).not.toBe(twice.events[0]?.id)
+  expect(rumorIdOf(once.events[0]?.json)).toBe(rumorIdOf(twice.events[0]?.json))
+})
+
+test('a reply goes where its customer reads; a list that was not found out is asked for again', async () => {
+  const row = await reply(customer.pubkey)
+  const found = await signing({ state: 'found', urls: ['ws://inbox'] })(row)
+  expect(found.relays).toEqual(['ws://inbox'])
+  const failed = signing({ state: 'failed', urls: [] })
+  await expect(failed(row)).rejects.toThrow('could not be looked up')
+  expect((await failed({ ...row, tries: 3 })).relays).toEqual(['ws://own'])
+})

@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest'
+import { systemClock } from '../../../src/clock.ts'
+import { createIntake, type Taken } from '../../../src/journey/intake.ts'
+import { makeRumor } from '../../../src/nostr/giftwrap.ts'
+import type { EventTemplate, NostrEvent } from '../../../src/nostr/types.ts'
+import { newIdentity } from '../../support/relay-lab.ts'
+
+const [bot, customer, stranger] = [newIdentity(), newIdentity(), newIdentity()]
+const now = Math.floor(systemClock.now() / 1000)
+
+/** What becomes of a wrap whose opener found this message in it. */
+function taken(template: Partial<EventTemplate>, sender = customer.pubkey): Promise<Taken> {
+  const rumor = makeRumor(sender, {
+    ...{ kind: 14, created_at: now, tags: [['p', bot.pubkey]], content: 'hello' },
+    ...template,
+  })
+  const take = createIntake({
+    identity: bot,
+    open: async () => ({ ok: true, sender, rumor, seal: '{}' }),
+    clock: systemClock,
+  })
+  const wrap: NostrEvent = customer.sign({ kind: 1_059, created_at: now, tags: [], content: '' })
+  return take(wrap, 'ws://relay')
+}
+
+const why = async (template: Partial<EventTemplate>, sender?: string) => {
+  const { kind, ...rest } = await taken(template, sender)
+  return 'why' in rest ? rest.why : kind
+}
+
+test('a message to the bot alone is a letter, also when its sender is named beside it', async () => {
+  expect(await why({})).toBe('letter')
+  const tags = [
+    ['p', customer.pubkey],
+    ['p', bot.pubkey],
+  ]
+  expect(await why({ tags })).toBe('letter')
+})
+
+// Two bots in one room would answer each other for ever.
+test('a message of a group room is nobody’s order', async () => {
+  const tags = [
+    ['p', bot.pubkey],
+    ['p', stranger.pubkey],
+  ]
+  expect(await why({ tags })).toBe('group')
+  expect(await why({ tags: [['p', stranger.pubkey]] })).toBe('group')
+  expect(await why({ tags: [] })).toBe('group')
+})
+
+test('own messages, those of tomorrow and other kinds are dropped', async () => {
+  expect(await why({}, bot.pubkey)).toBe('own')
+  expect(await why({ created_at: now + 86_400 })).toBe('future')
+  expect(await why({ kind: 7 })).toBe('rumor-kind')
+})
