@@ -132,6 +132,7 @@ export const lies = {
   bolt11Only: alter(({ payment_request: _, ...body }) => body),
   paymentRequestOnly: alter(({ bolt11: _, ...body }) => body),
   doubledAmount: alter((body) => ({ ...body, amount: Number(body.amount) * 2 })),
+  otherAmount: alter((body) => ({ ...body, details: { ...detailsOf(body), amount: 1_000 } })),
   otherHash: alter((body) =>
     'details' in body
       ? { ...body, details: { ...detailsOf(body), payment_hash: 'e'.repeat(64) } }

@@ -160,6 +160,21 @@ test('a payment during an outage of LNbits is found by hash when it is back', as
   await lab.expectClean()
 })
 
+// Anybody can write to the websocket that hints come by.
+test('a hint is no payment: LNbits is asked, and its word counts', async () => {
+  await using lab = await botLab()
+  const bot = await lab.bot({ priceSats: PRICE })
+  const { customer, hash } = await invoiced(lab, bot)
+  const asked = lab.play.faults.calls.look
+  bot.journey.hintPayment(hash)
+  await until('LNbits was asked, or was not', async () => {
+    return lab.play.faults.calls.look > asked || (await types(lab, customer)).length > 1
+  })
+  await bot.stop()
+  expect(await types(lab, customer)).toEqual(['invoice'])
+  await lab.expectClean()
+})
+
 test('an LNbits that says "unpaid" of a paid invoice loses nothing', async () => {
   await using lab = await botLab()
   const bot = await lab.bot({ priceSats: PRICE, pollMs: 20 })

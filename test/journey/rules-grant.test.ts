@@ -182,6 +182,10 @@ test('a reservation of yesterday that settles today returns to the budgets of ye
     { today: false, absorbedSats: 30 },
     { today: true, absorbedSats: 160 },
   ])
+  const returned = await db.sql`
+    select sats, day = (now() at time zone 'utc')::date as today from transfers
+    where kind = 'returned'`
+  expect(returned).toEqual([{ sats: 170, today: false }])
   // Given back to today, the budget would have 210 left instead of 40.
   expect(await journey.job(priced({ customer, estimatedSats: 60 }))).toMatchObject({
     ...{ serve: 'partial', promisedSats: 40 },

@@ -169,6 +169,18 @@ test('a payment above the price is work, the rest balance, and one DM says so', 
   await journey.expectClean()
 })
 
+test('a payment below the price is balance, and its job waits on', async () => {
+  await using db = await freshDatabase()
+  const journey = await journeyOn(db.sql)
+  const job = await journey.job(priced({ estimatedSats: 100 }))
+  const paymentHash = await journey.invoice(job)
+  expect(await journey.pay(paymentHash, 60)).toMatchObject({ outcome: 'balance' })
+  expect(await journey.read(job.id)).toMatchObject({ state: 'awaiting_payment', heldSats: 0 })
+  expect(await journey.balance(job.customer)).toBe(60)
+  expect(await account(db.sql, 'lightning')).toBe(60)
+  await journey.expectClean()
+})
+
 test.each([
   { road: 'expire' as const, reason: 'late_payment' },
   { road: 'cancel' as const, reason: 'cancelled_payment' },
@@ -197,6 +209,7 @@ test('a payment that is seen many times at once is booked once and starts one jo
   const seen = await Promise.all(Array.from({ length: 20 }, () => journey.pay(paymentHash, 100, 1)))
   expect(seen.filter(({ outcome }) => outcome === 'working')).toHaveLength(1)
   expect(seen.filter(({ outcome }) => outcome === 'nothing')).toHaveLength(19)
+  expect(await journey.pay(paymentHash, 100, 1)).toEqual({ outcome: 'nothing' })
   const steps = await db.sql`select step from outbox where job_id = ${job.id}`
   expect(steps).toEqual([{ step: 'working' }])
   expect(await account(db.sql, 'lightning')).toBe(99)

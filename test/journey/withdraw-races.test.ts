@@ -63,6 +63,21 @@ test('one message that comes ten times at once, by two replicas, is one withdraw
   await lab.expectClean()
 })
 
+test('a turn ends with its payment: the next replica pays at once', async () => {
+  await using lab = await botLab()
+  const bots = [await lab.bot(), await lab.bot()]
+  const customer = someKey()
+  await lab.topUp(await lab.bot(), customer, 2_000)
+  for (const [place, bot] of bots.entries()) {
+    await bot.dm(customer, `/withdraw ${lab.outside(300).bolt11}`)
+    await lab.hears(customer, 'withdrawal', 2 * (place + 1))
+    const isFree = async () =>
+      (await lab.sql`select from outbox_turns where name = 'payout'`).length === 0
+    await until('the turn is over', isFree, 3_000)
+  }
+  expect(await lab.withdrawalStates()).toEqual(['done', 'done'])
+})
+
 // Trap 17: a payment stalls a whole LNbits, so two at once would stall it twice as long.
 test('two replicas never have two payments in flight', async () => {
   await using lab = await botLab({ payWaitMs: 1_000 })

@@ -184,6 +184,20 @@ test('a customer takes out no more in a day than allowed; what failed does not c
   await lab.expectClean()
 })
 
+test('what is on its way counts to the day as well', async () => {
+  await using lab = await botLab({ payWaitMs: 5 })
+  const bot = await lab.bot({ withdrawals: { dailySatsMax: 1_000 } })
+  const customer = someKey()
+  await lab.topUp(bot, customer, 5_000)
+  lab.play.node.behaviour = { kind: 'inflight' }
+  await bot.dm(customer, `/withdraw ${lab.outside(700).bolt11}`)
+  await bot.dm(customer, `/withdraw ${lab.outside(301).bolt11}`)
+  expect(await lab.hears(customer, 'refused')).toMatchObject({
+    reason: 'amount_out_of_range',
+    limit: 300,
+  })
+})
+
 test('an address is asked once, for the amount or for all there is', async () => {
   await using lab = await botLab()
   const asked: number[] = []

@@ -85,6 +85,32 @@ test.each(edits)('%s that the owner changes with triggers off breaks a seal', as
   expect(brokenAt?.seal).toBeGreaterThan(0)
 })
 
+// Who may write anything makes the seal over its edit anew; the chain shows it all the same.
+test('a seal that was made anew over changed rows breaks the one after it', async () => {
+  await using db = await freshDatabase()
+  const journey = await someBooks(db.sql)
+  const first = await sealLedger(db.sql)
+  await journey.finish(await journey.paid(priced()), 5)
+  const second = await sealLedger(db.sql)
+  const later = (first?.transfersTo ?? 0) + 1
+  // The rows after the first seal and the second seal are put aside, and come back as they were.
+  await tamper(db.sql, async (tx) => {
+    await tx`create table kept_seals as select * from ledger_seals where id = ${second?.id ?? 0}`
+    await tx`create table kept_rows as select * from transfers where id >= ${later}`
+    await tx`delete from ledger_seals`
+    await tx`delete from transfers where id >= ${later}`
+    await tx`update transfers set sats = sats + 1 where id = 2`
+  })
+  await sealLedger(db.sql)
+  expect((await verifySeals(db.sql)).brokenAt).toBeNull()
+  await tamper(db.sql, async (tx) => {
+    await tx`insert into transfers overriding system value select * from kept_rows`
+    await tx`update kept_seals set id = 99`
+    await tx`insert into ledger_seals overriding system value select * from kept_seals`
+  })
+  expect((await verifySeals(db.sql)).brokenAt?.seal).toBe(99)
+})
+
 test('a broken seal names the rows between which something was changed', async () => {
   await using db = await freshDatabase()
   const journey = await someBooks(db.sql)

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
+import { encodeBolt11 } from '../../../src/lightning/bolt11-encode.ts'
 import { createLnbits } from '../../../src/lightning/lnbits.ts'
 import { cutMemo } from '../../../src/lightning/lnbits-incoming.ts'
 import { MEMO_BYTES } from '../../../src/limits.ts'
@@ -57,8 +58,9 @@ describe('a look at an incoming payment', () => {
     await lab.payInside(made.bolt11)
     lab.play.faults.add('look', lies.foreignWallet)
     lab.play.faults.add('look', lies.otherHash)
+    lab.play.faults.add('look', lies.otherAmount)
     lab.play.faults.add('look', lies.bare)
-    for (const reason of ['foreign', 'foreign', 'no-details']) {
+    for (const reason of ['foreign', 'foreign', 'foreign', 'no-details']) {
       expect(await lab.lnbits.lookupIncoming(made.paymentHash, 21)).toEqual({
         state: 'unreachable',
         reason,
@@ -135,6 +137,18 @@ describe('a look at an incoming payment', () => {
   })
 })
 
+/** The same hash, and the amount that was asked for everywhere but in the invoice. */
+function withDearerInvoice(body: Record<string, unknown>) {
+  const bolt11 = encodeBolt11(
+    {
+      ...{ amountMsat: 99_000n, paymentHash: String(body.payment_hash), description: 'dearer' },
+      ...{ paymentSecret: '11'.repeat(32), createdAt: Math.floor(systemClock.now() / 1000) },
+    },
+    new Uint8Array(32).fill(5),
+  )
+  return { ...body, bolt11, payment_request: bolt11 }
+}
+
 describe('an invoice', () => {
   test.for([
     ['0.12', lies.createdBefore10],
@@ -150,6 +164,7 @@ describe('an invoice', () => {
 
   test.for([
     ['another amount', lies.doubledAmount],
+    ['a bolt11 over another amount', { kind: 'alter', alter: withDearerInvoice }],
     ['another hash', lies.otherHash],
     ['a list', lies.wrappedInList],
     ['no bolt11', { kind: 'alter', alter: () => ({ payment_hash: 'a'.repeat(64) }) }],
