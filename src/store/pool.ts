@@ -133,9 +133,10 @@ export async function readPoolToday(sql: AnySql): Promise<PoolToday> {
   return row ?? { free: 0, partial: 0, paid: 0, absorbedSats: 0, creditedSats: 0, shortfallSats: 0 }
 }
 
-/** Writes what the operator switches at run time. */
+/** Writes what the operator switches at run time. A value that is there already changes no row. */
 export async function setConfig(sql: AnySql, key: string, value: unknown): Promise<void> {
   await sql`
     insert into timmy_config (key, value) values (${key}, ${JSON.stringify(value)}::text::jsonb)
-    on conflict (key) do update set value = excluded.value, updated_at = now()`.execute()
+    on conflict (key) do update set value = excluded.value, updated_at = now()
+    where timmy_config.value is distinct from excluded.value`.execute()
 }
