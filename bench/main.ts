@@ -1,6 +1,8 @@
 /** What each bench is called on the command line and where it lives. A bench exports `run`. */
 const benches: Record<string, () => Promise<{ run(args: string[]): Promise<void> }>> = {
   gate: () => import('./gate.ts'),
+  flood: () => import('./flood.ts'),
+  nostr: () => import('./nostr.ts'),
 }
 
 const [name = 'journey', ...args] = process.argv.slice(2)

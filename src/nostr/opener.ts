@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { type Clock, systemClock, unixSeconds } from '../clock.ts'
-import { OPEN_BATCH, OPEN_QUEUE, OPEN_QUEUE_CHARS, OPEN_THREADS } from '../limits.ts'
+import { OPEN_BATCH, OPEN_CROWD, OPEN_QUEUE, OPEN_QUEUE_CHARS, OPEN_THREADS } from '../limits.ts'
 import { type Log, silentLog } from '../log.ts'
 import { type Opened, openGiftWrap, type Refused } from './giftwrap.ts'
 import { createCrew, type Sealed } from './opener-crew.ts'
@@ -31,14 +31,13 @@ export interface Opener extends AsyncDisposable {
   stop(): Promise<void>
 }
 
-/** More than this in one turn of the event loop is a queue, and goes to threads. */
+/** Opened in one turn of the event loop: about a millisecond. */
 const INLINE_MOST = OPEN_BATCH / 4
 
 /**
- * Opens wraps without holding up the main thread. A few at a time are opened where they are, since a
- * message to a thread and back costs more than a third of the opening. When more arrive than one turn
- * of the event loop takes, threads start and get them in batches; until these are ready, and where
- * `workers` is 0, the main thread opens four, lets everything else run, and goes on.
+ * Opens wraps without holding up the main thread: it opens four, lets everything else run, and goes on. A
+ * message to a thread and back costs more than a third of the opening, and each thread its memory, so threads
+ * start only when `crowd` wraps wait, and then get them in batches until none is left.
  *
  * `secret` is the key of `identity`, copied into each thread. `workers` is how many threads may run,
  * `auto` one for each core up to four.
@@ -50,6 +49,7 @@ export function createOpener({
   clock = systemClock,
   log = silentLog,
   queueMost = OPEN_QUEUE,
+  crowd = OPEN_CROWD,
   threadFile,
 }: {
   identity: Identity
@@ -58,6 +58,8 @@ export function createOpener({
   clock?: Clock
   log?: Log
   queueMost?: number
+  /** Wraps that wait before threads take over. */
+  crowd?: number
   threadFile?: URL
 }): Opener {
   const queue = createQueue(queueMost)
@@ -85,7 +87,7 @@ export function createOpener({
 
   const turn = (): void => {
     turnComes = false
-    const crowded = queue.length() > INLINE_MOST
+    const crowded = queue.length() > crowd
     if (crowded) crew.start()
     // Threads at work go on until the queue is empty: falling back earlier would swing to and fro.
     if (crew.ready() && (crowded || crew.busy() > 0)) giveToThreads()

@@ -24,7 +24,7 @@ describe.each(await machineCurves())('the opener on curve $name', (curve) => {
   const texts = (answers: (Opened | Refused)[]) =>
     answers.map((answer) => (answer.ok ? answer.rumor.content : answer.code))
   const opener = (more: Partial<Parameters<typeof createOpener>[0]> = {}) =>
-    createOpener({ identity, secret, workers: 1, clock, ...more })
+    createOpener({ identity, secret, workers: 1, clock, crowd: 4, ...more })
 
   /** Comes back when threads have taken over, however long they take to start. */
   async function openUntilThreadsDo(on: ReturnType<typeof createOpener>): Promise<void> {
@@ -52,6 +52,14 @@ describe.each(await machineCurves())('the opener on curve $name', (curve) => {
     expect(texts(answers)).toEqual(crowd.map((_, n) => (n % 3 === 0 ? 'p-tag' : `m${n}`)))
     expect(on.counts()).toMatchObject({ waiting: 0, busy: 0, dropped: 0, faults: 0 })
     expect(on.counts().inThreads).toBeGreaterThanOrEqual(90)
+  })
+
+  test('less than a crowd starts no thread', async () => {
+    await using on = opener({ crowd: 100 })
+    for (let round = 0; round < 3; round += 1) {
+      await Promise.all(wraps(100).map((one) => on.open(one)))
+    }
+    expect(on.counts()).toMatchObject({ inline: 300, inThreads: 0 })
   })
 
   test('threads know the time and what the caller has verified', async () => {

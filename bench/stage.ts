@@ -1,0 +1,161 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { silentLog } from '../src/log.ts'
+import { generateSecretKey } from '../src/nostr/identity.ts'
+import { openDatabase, type Sql } from '../src/store/database.ts'
+import type { DatabaseTarget } from '../src/store/database-target.ts'
+import { migrate } from '../src/store/migrate.ts'
+import { type GateServer, startServer } from './gate-database.ts'
+import type { Usage } from './stage-bot.ts'
+
+/** Everything around a bench of whole conversations: a database on a disk, relays, LNbits and the daemon. */
+export interface Stage extends AsyncDisposable {
+  readonly relays: readonly string[]
+  readonly sql: Sql
+  readonly bot: string
+  /** `native` or `wasm`. */
+  readonly curve: string
+  readonly statusUrl: string
+  startBot(): Promise<void>
+  stopBot(): Promise<void>
+  /** What the daemon's process needed since the last call. */
+  usage(): Promise<Usage>
+  /** From now on the daemon notes when it passes its failpoints. */
+  markStages(): void
+  /** Pays an invoice from another wallet of the same LNbits. */
+  pay(bolt11: string): Promise<void>
+  /** Milliseconds of one invoice of LNbits, asked for by HTTP. */
+  timeInvoice(): Promise<number>
+}
+
+export interface StageOptions {
+  relays?: number
+  /** Relays that are not of this stage, for which the first of its own is known. */
+  otherRelays?: (relay: string) => Promise<readonly string[]>
+  /** The daemon's key; a fresh one unless given. */
+  secret?: Uint8Array
+  environment?: Record<string, string>
+}
+
+interface World {
+  relays: string[]
+  lnbitsUrl: string
+  invoiceKey: string
+  payerKey: string
+}
+
+const MIGRATIONS = join(import.meta.dirname, '../migrations')
+const at = (file: string) => new URL(file, import.meta.url).pathname
+
+export async function openStage(options: StageOptions = {}): Promise<Stage> {
+  const dir = mkdtempSync(join(tmpdir(), 'tithe-stage-'))
+  const server = await startServer(undefined)
+  const target = await makeDatabase(server)
+  const sql = openDatabase({ ...target, max: 4, applicationName: 'tithe bench', log: silentLog })
+  await migrate(sql, { dir: MIGRATIONS })
+  const world = fork(at('stage-world.ts'), [String(options.relays ?? 1)])
+  const facts = (await firstMessage(world)) as World
+  const others = (await options.otherRelays?.(facts.relays[0] ?? '')) ?? []
+  const environment = {
+    PATH: process.env.PATH,
+    NOSTR_SECRET_KEY: Buffer.from(options.secret ?? generateSecretKey()).toString('hex'),
+    RELAYS: [...facts.relays, ...others].join(','),
+    LNBITS_URL: facts.lnbitsUrl,
+    LNBITS_INVOICE_KEY: facts.invoiceKey,
+    DATABASE_URL: urlOf(target),
+    DATA_DIR: dir,
+    BACKEND: 'echo',
+    MODELS: '[{"name":"echo","satsPerRequest":21}]',
+    HTTP_PORT: '0',
+    LOG_LEVEL: 'warn',
+    ...options.environment,
+  }
+  let bot: ChildProcess | undefined
+  const stage = {
+    relays: facts.relays,
+    sql,
+    bot: '',
+    curve: '',
+    statusUrl: '',
+    async startBot() {
+      bot = fork(at('stage-bot.ts'), [], { env: environment, cwd: dir })
+      Object.assign(stage, named(await firstMessage(bot)))
+    },
+    async stopBot() {
+      if (!bot?.connected) return
+      const gone = once(bot, 'exit')
+      bot.send('stop')
+      await gone
+    },
+    async usage() {
+      if (!bot) throw new Error('the bot was not started')
+      bot.send('usage')
+      const [used] = await once(bot, 'message')
+      return used as Usage
+    },
+    markStages: () => void bot?.send('marks'),
+    async pay(bolt11: string) {
+      const body = { out: true, bolt11 }
+      const response = await callLnbits(facts, facts.payerKey, body)
+      if (response.status !== 201) throw new Error(`the payer got ${response.status}`)
+    },
+    async timeInvoice() {
+      const began = performance.now()
+      await callLnbits(facts, facts.invoiceKey, { out: false, amount: 21, memo: 'bench' })
+      return performance.now() - began
+    },
+    async [Symbol.asyncDispose]() {
+      await stage.stopBot()
+      world.disconnect()
+      await sql.end()
+      await server.stop()
+      rmSync(dir, { recursive: true, force: true })
+    },
+  }
+  await stage.startBot()
+  return stage
+}
+
+const named = (message: unknown) => {
+  const { pubkey, statusUrl, curve } = message as Record<string, string>
+  return { bot: pubkey, statusUrl, curve }
+}
+
+async function callLnbits({ lnbitsUrl }: World, key: string, body: object): Promise<Response> {
+  const response = await fetch(`${lnbitsUrl}/api/v1/payments`, {
+    method: 'POST',
+    headers: { 'x-api-key': key, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  await response.arrayBuffer()
+  return response
+}
+
+async function firstMessage(child: ChildProcess): Promise<unknown> {
+  const ended = once(child, 'exit').then(([code]): never => {
+    throw new Error(`a process of the bench ended with ${code}`)
+  })
+  const [message] = await Promise.race([once(child, 'message'), ended])
+  return message
+}
+
+async function makeDatabase({ target }: GateServer): Promise<DatabaseTarget> {
+  const options = { ...target, database: 'postgres', max: 1, applicationName: 'tithe bench' }
+  const sql = openDatabase({ ...options, log: silentLog })
+  await sql`create database stage`
+  await sql.end()
+  return { ...target, database: 'stage' }
+}
+
+function urlOf({ url, socketDir, port, database, username }: DatabaseTarget): string {
+  const made = new URL(url ?? 'postgres://localhost')
+  made.pathname = `/${database}`
+  if (socketDir === undefined) return made.href
+  made.username = username ?? ''
+  made.searchParams.set('host', socketDir)
+  if (port !== undefined) made.searchParams.set('port', String(port))
+  return made.href
+}
