@@ -11,7 +11,6 @@ import { readOverview } from './operator/overview.ts'
 import { createStatusLoop } from './operator/status-loop.ts'
 import { createSurroundings } from './operator/surroundings.ts'
 import { createTrust } from './operator/trust.ts'
-import type { ReplicaFacts } from './store/replicas.ts'
 import { version } from './version.ts'
 
 export interface OperatorParts {
@@ -34,6 +33,8 @@ export interface Operator {
   start(): void
   /** Money moved: the figures that are published have changed. */
   touch(): void
+  /** Reads the gauges of `/metrics`, when somebody asks for them. */
+  readGauges(): Promise<void>
   /** Tells the world and gives everything back; before what it reads is stopped. */
   stop(): Promise<void>
 }
@@ -43,6 +44,7 @@ export function buildOperator(parts: OperatorParts): Operator {
   const { sql } = ground
   const { operators, money: rules } = config
   const common = { sql, clock, log, holder }
+  let wasDegraded = false
   const surroundings = createSurroundings({
     ...common,
     version,
@@ -51,7 +53,12 @@ export function buildOperator(parts: OperatorParts): Operator {
     eventsUp: parts.eventsUp,
     backend: config.backend.kind,
     http: parts.http,
-    looked: (facts) => void readGauges(parts, facts),
+    looked({ relays }) {
+      for (const { url, liveMs } of relays) parts.metrics.relayLive(url, liveMs !== null)
+      const isDegraded = surroundings.isDegraded()
+      if (isDegraded !== wasDegraded) status.touch()
+      wasDegraded = isDegraded
+    },
   })
   const { identity } = net
   const status = createStatusLoop({
@@ -79,6 +86,7 @@ export function buildOperator(parts: OperatorParts): Operator {
       trust.start()
     },
     touch: status.touch,
+    readGauges: () => readGauges(parts),
     async stop() {
       await Promise.all([alerts.stop(), trust.stop()])
       await status.stop()
@@ -87,12 +95,8 @@ export function buildOperator(parts: OperatorParts): Operator {
   }
 }
 
-/** The gauges of `/metrics` that are read now and then. */
-async function readGauges(
-  { config, ground, metrics, log }: OperatorParts,
-  { relays }: ReplicaFacts,
-): Promise<void> {
-  for (const { url, liveMs } of relays) metrics.relayLive(url, liveMs !== null)
+/** Without the database they stay as they were. */
+async function readGauges({ config, ground, metrics, log }: OperatorParts): Promise<void> {
   try {
     const { figures, drift, waiting, queues } = await readOverview(ground.sql, config.money)
     metrics.read({

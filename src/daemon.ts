@@ -20,11 +20,11 @@ import { PUBLISH_MS } from './limits.ts'
 import type { Log } from './log.ts'
 import { buildNet, type Net } from './net.ts'
 import { npub } from './nostr/identity.ts'
-import { type Health, type HttpDoor, startHttp } from './operator/http.ts'
+import { type Health, type HttpDoor, type PageFile, startHttp } from './operator/http.ts'
 import { createMetrics, type Metrics } from './operator/metrics.ts'
 import { readPage } from './operator/page-files.ts'
 import { createSealLoop } from './operator/seal-loop.ts'
-import { createSolvency, type Solvency } from './operator/solvency.ts'
+import { createSolvency, type SolvencyOptions } from './operator/solvency.ts'
 import { CUSTOMER_NAME, type Sandbox, startSandbox, writeSandboxFile } from './sandbox/sandbox.ts'
 import { readBornAt } from './store/status.ts'
 import { leaveTurns } from './store/turns.ts'
@@ -72,9 +72,10 @@ export async function startDaemon({
   const { config, clock, log } = parts
   const undo = createUndo()
   try {
-    const metrics = createMetrics({ version })
-    const readiness = createReadiness()
-    const http = undo.push(await openHttp(parts, readiness, metrics))
+    const [metrics, readiness] = [createMetrics({ version }), createReadiness()]
+    const later: { events?: PaymentEvents; operator?: Operator } = {}
+    const shown = withGauges(metrics, async () => later.operator?.readGauges())
+    const http = undo.push(await openHttp(parts, readiness, shown))
     const patience = { signal, waiting: readiness.notYet }
     const ground = undo.push(await openGround(config, { clock, log, name: 'daemon', patience }))
     const sandbox =
@@ -86,20 +87,16 @@ export async function startDaemon({
     undo.push({ stop: async () => lnbits.close() })
     const payouts = openPayouts(parts, sandbox)
     if (payouts) undo.push(payouts)
-    const solvency: Solvency = undo.push(
-      createSolvency({
-        ...{ ...parts, sql: ground.sql, lightning: lnbits, changed: () => operator.touch() },
-        looked: ({ driftSats }) => metrics.read({ lightningDriftSats: driftSats }),
-      }),
-    )
-    // What the operator's part reads of them is there once it has started.
-    const later: { events?: PaymentEvents } = {}
+    const common = { ...parts, sql: ground.sql }
+    const changed = () => operator.touch()
+    const solvency = undo.push(buildSolvency({ ...common, lightning: lnbits, changed }, metrics))
     const operator = buildOperator({
       ...{ ...parts, ground, net, lnbits, metrics },
       eventsUp: () => later.events?.state() === 'up',
       http: () => http.url,
     })
-    const seals = undo.push(createSealLoop({ ...parts, sql: ground.sql }))
+    later.operator = operator
+    const seals = undo.push(createSealLoop(common))
     const built = { ground, net, lnbits, payouts, metrics, operator }
     const journey = await buildTheJourney(parts, built)
     const events = watchPayments({
@@ -257,14 +254,37 @@ function notesFor(metrics: Metrics, operator: Operator) {
   }
 }
 
+const buildSolvency = (options: SolvencyOptions, metrics: Metrics) =>
+  createSolvency({
+    ...options,
+    looked: ({ driftSats }) => metrics.read({ lightningDriftSats: driftSats }),
+  })
+
 /** Open from the first moment: whoever starts it sees what it waits for. */
-function openHttp({ config, log }: Parts, readiness: Readiness, metrics: Metrics) {
+function openHttp(
+  { config, log }: Parts,
+  { ready, page }: Readiness,
+  metrics: Pick<Metrics, 'render' | 'contentType'>,
+) {
   const health = () => ({ ok: true, detail: 'running' })
-  return startHttp({ ...config.http, log, health, ready: readiness.ready, metrics })
+  return startHttp({ ...config.http, log, health, ready, metrics, page })
+}
+
+/** Gauges cost the database some questions, so they are read when somebody asks for them. */
+function withGauges({ contentType, render }: Metrics, gauges: () => Promise<void>) {
+  return {
+    contentType,
+    async render() {
+      await gauges()
+      return render()
+    },
+  }
 }
 
 interface Readiness {
   ready(): Promise<Health>
+  /** The status page, which tells whose it is and is there once that is known. */
+  page: ReadonlyMap<string, PageFile>
   /** It is still starting, and this is why. */
   notYet(why: string): void
   /** It has started; from now on these are asked. */
@@ -273,12 +293,15 @@ interface Readiness {
 
 function createReadiness(): Readiness {
   let ready = async (): Promise<Health> => ({ ok: false, detail: 'starting' })
+  const page = new Map<string, PageFile>()
   return {
+    page,
     ready: () => ready(),
     notYet(detail) {
       ready = async () => ({ ok: false, detail })
     },
     started({ sql }, net) {
+      for (const [path, file] of readPage(net)) page.set(path, file)
       ready = async () => {
         if (!net.isConnected()) return { ok: false, detail: 'no relay is connected' }
         try {

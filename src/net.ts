@@ -1,4 +1,5 @@
 import { type Clock, unixSeconds } from './clock.ts'
+import { createBatcher } from './journey/batcher.ts'
 import { JOB_REQUEST_KIND } from './doors/nip90.ts'
 import {
   ADHOC_CONNECTIONS,
@@ -10,7 +11,7 @@ import {
 import type { Log } from './log.ts'
 import { loadCurve } from './nostr/curve.ts'
 import { verifyEvent } from './nostr/event.ts'
-import { createFeed } from './nostr/feed.ts'
+import { createFeed, type CursorStore } from './nostr/feed.ts'
 import { type FetchedEvents, fetchEvents } from './nostr/fetch.ts'
 import type { Opened, Refused } from './nostr/giftwrap.ts'
 import { createIdentity } from './nostr/identity.ts'
@@ -23,13 +24,14 @@ import { createSeen } from './nostr/seen.ts'
 import type { Filter, Identity, NostrEvent } from './nostr/types.ts'
 import { profileEvents } from './operator/profile.ts'
 import type { Sql } from './store/database.ts'
-import { loadCursor, saveCursor } from './store/inbox.ts'
+import { type Cursor, loadCursor, saveCursors } from './store/inbox.ts'
 
 /** Everything of Nostr that the daemon keeps open. */
 export interface Net {
   readonly identity: Identity
   readonly relays: readonly string[]
-  start(receive: (event: NostrEvent, relay: string) => Promise<void>): void
+  /** `receive` answers whether the event is done with; one that is not is handed on again by a later connection. */
+  start(receive: (event: NostrEvent, relay: string) => Promise<boolean>): void
   open(wrap: NostrEvent): Promise<Opened | Refused>
   lookup(pubkey: string): Promise<RelayLists>
   /** What is known of a key's profile by now (NIP-24); looking it up is begun and not waited for. */
@@ -77,6 +79,10 @@ export interface NetOptions {
 /** Other streams than gift wraps carry true dates; a quarter of an hour covers clocks that differ. */
 const BACKDATE_SECONDS = 900
 const OWN_PUBLISH_MS = 5_000
+/** How often cursors are stored: what is read again after a start is dropped as a repeat. */
+const ADVANCE_MS = 60_000
+/** Most cursors in one statement: streams times relays. */
+const CURSOR_BATCH = 100
 /** A wrap with an invoice is 4 KiB: a relay that takes less is of no use, or has its limit wrong. */
 const FRAME_BYTES_MIN = 4_096
 
@@ -114,16 +120,13 @@ export async function buildNet(options: NetOptions): Promise<Net> {
       feed = createFeed({
         relays,
         streams: streamsFor(identity.pubkey),
-        cursors: {
-          load: (relay, stream) => loadCursor(sql, relay, stream),
-          save: (relay, stream, liveUntil) => saveCursor(sql, relay, stream, liveUntil),
-        },
+        cursors: cursorStore(sql),
         clock,
         log,
+        advanceMs: ADVANCE_MS,
         known: seen.has,
         async onEvent(event, { relay }) {
-          await receive(event, relay)
-          seen.add(event.id, event.sig)
+          if (await receive(event, relay)) seen.add(event.id, event.sig)
         },
       })
       feed.start()
@@ -169,6 +172,22 @@ function frameBytesOf(relays: readonly Relay[], url: string): number {
   return said === undefined || said < FRAME_BYTES_MIN
     ? PUBLISH_FRAME_BYTES
     : Math.min(PUBLISH_FRAME_BYTES, said)
+}
+
+/** Cursors that move together are stored in one statement. */
+function cursorStore(sql: Sql): CursorStore {
+  const saving = createBatcher<Cursor, void>({
+    batchMax: CURSOR_BATCH,
+    async write(cursors) {
+      await saveCursors(sql, cursors)
+      return cursors.map(() => undefined)
+    },
+    isOutage: () => true,
+  })
+  return {
+    load: (relay, stream) => loadCursor(sql, relay, stream),
+    save: (relay, stream, liveUntil) => saving.add({ relay, stream, liveUntil }),
+  }
 }
 
 /** One REQ each: relays that protect DMs leave them out silently when they are asked for among other kinds. */

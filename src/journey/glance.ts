@@ -9,7 +9,8 @@ export interface GlanceOptions {
   log: Log
   /** Whom to wake for what. */
   wakes: Partial<Record<Scheduled, { wake(): void }>>
-  everyMs?: number
+  /** This replica. */
+  holder: string
 }
 
 export interface Glance {
@@ -21,24 +22,22 @@ export interface Glance {
 
 /** A dead replica's rows are found at most this long after their lease, usually to the millisecond. */
 const EVERY_MS = 10_000
+/** Where there is no other replica nothing can be missed but a wake, and those are lost with a connection. */
+const ALONE_EVERY_MS = 30_000
 
 /**
  * Looks after what lanes miss: a wake that was lost, a row that another replica scheduled, leases of a process
  * that died. One statement for all lanes together, where a look of each would cost an idle process more than
  * all else that it does. What is due before the next glance is woken to the millisecond.
  */
-export function createGlance({
-  sql,
-  clock,
-  log,
-  wakes,
-  everyMs = EVERY_MS,
-}: GlanceOptions): Glance {
+export function createGlance({ sql, clock, log, wakes, holder }: GlanceOptions): Glance {
   const ended = new AbortController()
   let loop: Promise<void> | undefined
+  let everyMs = EVERY_MS
 
   async function runOnce(): Promise<void> {
-    const schedule = await readSchedule(sql)
+    const { alone, ...schedule } = await readSchedule(sql, holder)
+    everyMs = alone ? ALONE_EVERY_MS : EVERY_MS
     for (const name of scheduled) {
       const dueMs = schedule[name]
       const sleeper = wakes[name]

@@ -74,8 +74,11 @@ export interface JourneyNotes {
 
 export interface Journey {
   start(): void
-  /** One event of a relay, from intake to what commits it. Rejects when it could not be stored. */
-  receive(event: NostrEvent, relay: string): Promise<void>
+  /**
+   * One event of a relay, from intake to what commits it. Answers whether it is done with for good, and rejects
+   * when it could not be stored.
+   */
+  receive(event: NostrEvent, relay: string): Promise<boolean>
   /** A payment may have come: look. */
   hintPayment(paymentHash?: string): void
   /** Lets running work finish within `graceMs`, gives the rest back, and sends what is ready. */
@@ -94,7 +97,10 @@ export function buildJourney(options: JourneyOptions): Journey {
     paid: lanes.paid,
   })
   const listening = sql.listen(LANE_CHANNEL, lanes.wakeTable, lanes.wakeAll)
-  const glance = createGlance({ sql, clock, log, wakes: { ...lanes.bySchedule, invoices: watch } })
+  const glance = createGlance({
+    ...{ sql, clock, log, holder: options.holder },
+    wakes: { ...lanes.bySchedule, invoices: watch },
+  })
   const serve = buildDesk(options, money, lanes, watch.wake)
 
   return {

@@ -44,27 +44,54 @@ export class OverloadError extends Error {
 }
 
 /**
- * One event of a relay, from intake to what commits it. Rejects when it is to be handed on again: it could not
- * be stored, or there was no room to open it, and forgetting it now would lose it.
+ * One event of a relay, from intake to what commits it. Answers whether it is done with for good. Rejects when
+ * it is to be handed on again: it could not be stored, or there was no room to open it, and forgetting it now
+ * would lose it.
  */
 export function createReceive(options: ReceiveOptions) {
   const quarantine = createQuarantine(options)
   const slots = createSlots(SERVED_AT_ONCE)
+  const warnOfClock = createClockWarning(options)
 
-  async function receiveOnce(event: NostrEvent, relay: string): Promise<void> {
+  async function receiveOnce(event: NostrEvent, relay: string): Promise<boolean> {
     const taken = await options.take(event, relay)
     await failpoint('intake:opened')
-    if (taken.kind !== 'dropped') return slots.run(() => options.serve(taken))
+    if (taken.kind !== 'dropped') {
+      await slots.run(() => options.serve(taken))
+      return true
+    }
     options.dropped(taken.why)
     if (taken.why === 'overload') throw new OverloadError('too many wraps wait to be opened')
     if (taken.why === 'poison') await quarantine.note(event.id, taken.why)
+    if (taken.why !== 'future') return true
+    // It may be our clock that is wrong: once that is set the next connection brings it again.
+    warnOfClock()
+    return false
   }
 
-  return async function receive(event: NostrEvent, relay: string): Promise<void> {
+  return async function receive(event: NostrEvent, relay: string): Promise<boolean> {
     try {
-      await receiveOnce(event, relay)
+      return await receiveOnce(event, relay)
     } catch (error) {
       if (!(await quarantine.givesUp(event.id, error))) throw error
+      return true
     }
+  }
+}
+
+const CLOCK_WARNING_MS = 600_000
+
+/** One stranger with a wrong clock is no news, so it is said rarely; a wrong clock here is silence to all. */
+function createClockWarning({ clock, log }: Pick<ReceiveOptions, 'clock' | 'log'>): () => void {
+  let messages = 0
+  let warnedAt = Number.NEGATIVE_INFINITY
+  return () => {
+    messages += 1
+    // Away from the last time in either direction: a clock that is set back must not silence this.
+    if (Math.abs(clock.now() - warnedAt) < CLOCK_WARNING_MS) return
+    warnedAt = clock.now()
+    const text = 'messages are dated in the future and wait; is the clock of this machine right?'
+    log.warn({ messages }, text)
+    messages = 0
   }
 }

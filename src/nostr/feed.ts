@@ -132,8 +132,9 @@ export function createFeed(options: FeedOptions): Feed {
   }
 
   async function runOnce(): Promise<{ advanced: number; held: number }> {
-    let advanced = 0
-    for (const line of lines) if (await advance(line, options)) advanced += 1
+    // Together, so that whoever stores them can do it in one go.
+    const moved = await Promise.all(lines.map((line) => advance(line, options)))
+    const advanced = moved.filter(Boolean).length
     return { advanced, held: lines.length - advanced }
   }
 

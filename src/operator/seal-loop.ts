@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import { SEAL_EVERY_MS } from '../limits.ts'
 import type { Log } from '../log.ts'
 import type { Sql } from '../store/database.ts'
-import { sealLedger } from '../store/seals.ts'
+import { hasUnsealed, sealLedger } from '../store/seals.ts'
 import { takeTurn } from '../store/turns.ts'
 
 export interface SealLoopOptions {
@@ -57,6 +57,7 @@ export function createSealLoop({ sql, holder, clock, log }: SealLoopOptions): Se
   }
 
   async function runOnce(): Promise<number> {
+    if (!(await hasUnsealed(sql))) return 0
     if (!(await takeTurn(sql, 'seal', holder, (2 * SEAL_EVERY_MS) / 1000))) return 0
     for (let made = 0; ; made += 1) {
       const seal = await sealLedger(sql)

@@ -33,8 +33,8 @@ export interface Surroundings {
 
 /** Shorter silences are a restart of LNbits and no news. */
 const DOWN_MS = 60_000
-/** LNbits is asked once in so many looks: a balance costs it a query. */
-const LNBITS_LOOKS = 3
+/** While nothing changes, once in so many looks LNbits is asked and the row is written. */
+const LOOKS = 3
 
 export function createSurroundings(options: SurroundingsOptions): Surroundings {
   const { sql, holder, version, clock, log } = options
@@ -43,6 +43,7 @@ export function createSurroundings(options: SurroundingsOptions): Surroundings {
   const deafSince = new Map<string, number>()
   let lnbits: { up: boolean; balanceSats: number | null; downSince: number | undefined } | undefined
   let looks = 0
+  let lastTold = ''
   let loop: Promise<void> | undefined
 
   return {
@@ -72,10 +73,14 @@ export function createSurroundings(options: SurroundingsOptions): Surroundings {
   }
 
   async function runOnce(): Promise<ReplicaFacts> {
-    if (looks % LNBITS_LOOKS === 0 || lnbits?.up === false) await askLnbits()
+    const due = looks % LOOKS === 0
+    if (due || lnbits?.up === false) await askLnbits()
     looks += 1
     const facts = factsNow()
     options.looked?.(facts)
+    const told = brief(facts)
+    if (!due && told === lastTold) return facts
+    lastTold = told
     const upSeconds = (clock.now() - startedAt) / 1000
     await reportReplica(sql, { holder, version, facts, upSeconds })
     return facts
@@ -115,3 +120,10 @@ export function createSurroundings(options: SurroundingsOptions): Surroundings {
     }
   }
 }
+
+/** What has to be in the row at once when it changes. */
+const brief = ({ relays, lnbits }: ReplicaFacts): string =>
+  JSON.stringify([
+    relays.map(({ url, state, liveMs }) => [url, state, liveMs === null]),
+    [lnbits.up, lnbits.events],
+  ])

@@ -82,15 +82,22 @@ export async function loadCursor(
   return row?.liveUntil
 }
 
-/** Moves a cursor forward, never back: a replica that was behind must not undo another's progress. */
-export async function saveCursor(
-  sql: Sql,
-  relay: string,
-  stream: string,
-  liveUntil: number,
-): Promise<void> {
+export interface Cursor {
+  relay: string
+  stream: string
+  /** Unix seconds. */
+  liveUntil: number
+}
+
+/** Moves cursors forward, never back: a replica that was behind must not undo another's progress. */
+export async function saveCursors(sql: Sql, cursors: readonly Cursor[]): Promise<void> {
   await sql`
-    insert into inbox_cursors (relay, stream, live_until) values (${relay}, ${stream}, ${liveUntil})
+    insert into inbox_cursors (relay, stream, live_until)
+    select relay, stream, max(live_until) from unnest(
+      ${cursors.map((c) => c.relay)}::text[], ${cursors.map((c) => c.stream)}::text[],
+      ${cursors.map((c) => c.liveUntil)}::bigint[]
+    ) c (relay, stream, live_until)
+    group by relay, stream order by relay, stream
     on conflict (relay, stream) do update
     set live_until = greatest(inbox_cursors.live_until, excluded.live_until)`.execute()
 }

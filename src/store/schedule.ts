@@ -14,11 +14,16 @@ export type Scheduled = (typeof scheduled)[number]
 /** Milliseconds until the first row is due, negative when it is; null where nothing is due ever. */
 export type Schedule = Record<Scheduled, number | null>
 
+/** Whether this replica is the only one that reports itself. */
+export interface Company {
+  alone: boolean
+}
+
 /**
  * When each lane and the payment watch have to look next, in one statement, so that an idle process does not
  * ask for each of them. An invoice that has not expired is due at any time.
  */
-export async function readSchedule(sql: Sql): Promise<Schedule> {
+export async function readSchedule(sql: Sql, holder: string): Promise<Schedule & Company> {
   const inMs = (state: string) => sql`
     extract(epoch from (
       select min(due_at) from jobs where state = ${state} and due_at is not null
@@ -37,8 +42,13 @@ export async function readSchedule(sql: Sql): Promise<Schedule> {
         select case when max(expires_at) > now() then 0
           else extract(epoch from min(look_at) - now())::float8 * 1000 end
         from invoices where look_at is not null
-      ) as invoices`
+      ) as invoices,
+      (
+        select case when bool_and(holder = ${holder}) then 1 else 0 end
+        from outbox_replicas where seen_at > now() - interval '1 minute'
+      ) as alone`
   return {
+    alone: row?.alone === 1,
     accepted: row?.accepted ?? null,
     awaiting_payment: row?.awaitingPayment ?? null,
     working: row?.working ?? null,

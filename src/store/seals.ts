@@ -26,6 +26,15 @@ interface Line {
 
 const FIRST = { transfersTo: 0, grantsTo: 0, hash: '' }
 
+/** Whether anything was booked since the last seal. */
+export async function hasUnsealed(sql: Sql): Promise<boolean> {
+  const [row] = await sql<{ unsealed: boolean }[]>`
+    select exists (select 1 from transfers where id > coalesce(last.transfers_to, 0))
+      or exists (select 1 from free_tier_grants where id > coalesce(last.grants_to, 0)) as unsealed
+    from (select max(transfers_to) as transfers_to, max(grants_to) as grants_to from ledger_seals) last`
+  return row?.unsealed ?? false
+}
+
 /**
  * Seals up to SEAL_ROWS rows of each table; undefined when there is nothing new. Call it until then. Replicas
  * may call it at once: they take turns.

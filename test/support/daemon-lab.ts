@@ -102,7 +102,7 @@ export async function daemonLab({
 
 let nextId = 0
 
-function labCustomer(customer: Customer, lnbits: PlayLnbits): LabCustomer {
+export function labCustomer(customer: Customer, lnbits: PlayLnbits): LabCustomer {
   const abouts = new Map<string, string>()
   const never = new AbortController().signal
 
