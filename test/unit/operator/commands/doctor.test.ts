@@ -46,7 +46,7 @@ async function world() {
   }
 }
 
-test('a world in which everything works is ok line by line, with status 0', async () => {
+test('a world in good order is ok line by line, with status 0', async () => {
   await using healthy = await world()
   const { status, ok, checks } = await healthy.examine({
     LNBITS_ADMIN_KEY: healthy.lnbits.bot.adminKey,
