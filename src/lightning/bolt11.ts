@@ -18,9 +18,9 @@ export type Bolt11Answer = { ok: true; invoice: Bolt11 } | { ok: false; reason: 
  */
 export function decodeBolt11(
   text: string,
-  options: { network?: Bolt11Network } = {},
+  options: { network?: Bolt11Network; signature?: 'check' | 'unread' } = {},
 ): Bolt11Answer {
-  const parsed = parseBolt11(text)
+  const parsed = parseBolt11(text, { signature: options.signature ?? 'check' })
   if (!parsed.ok) return parsed
   const { amountMsat, paymentSecret: _, ...rest } = parsed.invoice
   if (rest.network !== (options.network ?? 'bc')) return { ok: false, reason: 'wrong-network' }

@@ -93,7 +93,7 @@ export async function createInvoice(
   )
   const made = readAs(createdShape, answer, true)
   const bolt11 = made.bolt11 ?? made.payment_request ?? ''
-  const decoded = decodeBolt11(bolt11, { network })
+  const decoded = decodeBolt11(bolt11, { network, signature: 'unread' })
   const known = identity.known()
   const fits =
     decoded.ok &&

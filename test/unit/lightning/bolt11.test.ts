@@ -208,6 +208,15 @@ function swapFeatures(bits: number[]): Field[] {
   return plain.map((field) => (field.letter === '9' ? featureField(bits) : field))
 }
 
+test('an unread signature leaves the payee empty and every other field as it is', () => {
+  const text = encodeBolt11(draft, KEY)
+  const checked = decodeBolt11(text)
+  const unread = decodeBolt11(text, { signature: 'unread' })
+  if (!checked.ok || !unread.ok) throw new Error('not read')
+  expect(checked.invoice.payee).toBe(PAYEE)
+  expect(unread.invoice).toEqual({ ...checked.invoice, payee: '' })
+})
+
 /** The twin of a signature with the other S, and the recovery id that belongs to it. */
 function withLargeS(text: string): string {
   const { prefix, words } = bech32.decode(text, BOLT11_CHARS)
