@@ -70,8 +70,11 @@ export const BACKEND_ERROR_BYTES = 16 * 1024
 export const CONNECT_SECONDS = 10
 /** Longest statement, ms, lock waits included: ours take milliseconds, so a longer one is stuck. */
 export const STATEMENT_MS = 15_000
-/** Longest pause inside a transaction, ms: a forgotten one holds the pool's row and stops pruning. */
-export const IDLE_IN_TRANSACTION_MS = 15_000
+/**
+ * Longest pause inside a transaction, ms. Ours pause for milliseconds; a process that was stopped in one keeps
+ * the pool's row and with it every replica, and must lose it before their own statements time out.
+ */
+export const IDLE_IN_TRANSACTION_MS = 5_000
 /** Times a transaction is tried when the server rolls it back over a race (40001, 40P01). */
 export const TRANSACTION_TRIES = 6
 /** First pause before such a repeat, ms, doubled each time with jitter: 5 to 160 ms. */

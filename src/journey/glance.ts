@@ -17,6 +17,8 @@ export interface Glance {
   start(): void
   /** One look at the whole schedule. */
   runOnce(): Promise<void>
+  /** Whether there was another replica at the last glance. */
+  hasCompany(): boolean
   stop(): Promise<void>
 }
 
@@ -34,9 +36,11 @@ export function createGlance({ sql, clock, log, wakes, holder }: GlanceOptions):
   const ended = new AbortController()
   let loop: Promise<void> | undefined
   let everyMs = EVERY_MS
+  let company = false
 
   async function runOnce(): Promise<void> {
-    const { alone, ...schedule } = await readSchedule(sql, holder)
+    const { alone, others, ...schedule } = await readSchedule(sql, holder)
+    company = others
     everyMs = alone ? ALONE_EVERY_MS : EVERY_MS
     for (const name of scheduled) {
       const dueMs = schedule[name]
@@ -68,6 +72,7 @@ export function createGlance({ sql, clock, log, wakes, holder }: GlanceOptions):
       loop ??= run()
     },
     runOnce,
+    hasCompany: () => company,
     async stop() {
       ended.abort()
       await loop

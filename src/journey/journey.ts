@@ -90,7 +90,11 @@ export function buildJourney(options: JourneyOptions): Journey {
   const { sql, clock, log, notes, take } = options
   const looks = createLookBudget(clock)
   const money = buildMoney(options)
-  const lanes = buildLanes(options, { ...money, looks, invoiced: () => watch.wake() })
+  const lanes = buildLanes(options, {
+    ...{ ...money, looks },
+    invoiced: () => watch.wake(),
+    hasCompany: () => glance.hasCompany(),
+  })
   const watch = createWatch({
     ...{ sql, clock, log, looks, lightning: options.lightning, holder: options.holder },
     pollMs: options.paymentPollMs,
@@ -139,7 +143,7 @@ type Money = ReturnType<typeof buildMoney>
 
 function buildLanes(
   options: JourneyOptions,
-  steps: Money & { looks: LookBudget; invoiced: () => void },
+  steps: Money & { looks: LookBudget; invoiced: () => void; hasCompany: () => boolean },
 ) {
   const { workLease, replyLease, payments, settle, answers, looks, invoiced } = steps
   const { sql, lightning, clock, log, holder, notes, lanes: sizes, random } = options
@@ -168,6 +172,8 @@ function buildLanes(
     name: 'work',
     queries: jobLane('working'),
     slots: sizes.workSlots,
+    // Work takes its time: what would wait here may begin elsewhere at once.
+    waitingMax: () => (steps.hasCompany() ? 0 : sizes.workSlots),
     step: createWork({ ...options, ...leased, settle, settled: notes.moneyMoved }),
   })
   const outbox = new Lane<OutboxRow>({

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Sql } from '../store/database.ts'
 import type { Claimed, LaneQueries } from '../store/lanes.ts'
+import type { Measures } from './measured.ts'
 
 export interface LaneOptions<Row extends Claimed> {
   name: string
@@ -16,8 +17,11 @@ export interface LaneOptions<Row extends Claimed> {
   holder: string
   clock: Clock
   log: Log
+  measures?: Pick<Measures, 'lane'> | undefined
   /** Longest time without looking, milliseconds. */
   idleMs?: number
+  /** Most rows that wait here for a slot; as many as there are slots unless told otherwise. */
+  waitingMax?: () => number
   /** Uniform in [0, 1), for the jitter. */
   random?: (() => number) | undefined
   /** Whose row it is. Then slots and waiting room go round among owners, whoever has more rows. */
@@ -48,8 +52,8 @@ interface Held<Row> {
  * - A row is *held* while it runs or waits here; everything held is renewed every third of a lease. A row that
  *   does not come back from a renewal was taken over: its signal aborts, and its epoch fences whatever it
  *   still tries to write.
- * - `take` gives a lane rows that this process inserted already leased: no claim, no waiting. As many again as
- *   there are slots may wait here; more are given back for the other replicas.
+ * - `take` gives a lane rows that this process inserted already leased: no claim, no waiting. Some may wait here
+ *   for a slot; more are given back for the other replicas.
  * - `wake` is a hint that there may be work; a timer set to the next due row, and never longer than `idleMs`,
  *   makes up for every hint that was lost.
  * - A step that throws is tried again with backoff. What must not be tried again the step ends itself: it
@@ -103,7 +107,8 @@ export class Lane<Row extends Claimed> {
       this.#waiting.push(entry)
     }
     this.#fill()
-    const room = this.#stopping ? 0 : this.#options.slots
+    const { slots, waitingMax } = this.#options
+    const room = this.#stopping ? 0 : (waitingMax?.() ?? slots)
     if (this.#waiting.length <= room) return
     this.#waiting.splice(0, Number.POSITIVE_INFINITY, ...this.#inTurn(this.#waiting))
     this.#giveAway(this.#waiting.splice(room))
@@ -214,6 +219,7 @@ export class Lane<Row extends Claimed> {
   #run(entry: Held<Row>): void {
     const { row, abort } = entry
     this.#running += 1
+    this.#options.measures?.lane(this.name, 'begun')
     entry.done = this.#options
       .step(row, abort.signal)
       .catch((error: unknown) => this.#failed(entry, error))
@@ -226,8 +232,10 @@ export class Lane<Row extends Claimed> {
   }
 
   async #failed({ row, abort }: Held<Row>, error: unknown): Promise<void> {
-    const { name, sql, queries, log } = this.#options
+    const { name, sql, queries, log, measures } = this.#options
+    if (error instanceof LeaseLost) measures?.lane(name, 'lost')
     if (error instanceof LeaseLost || abort.signal.aborted) return
+    measures?.lane(name, 'retried')
     const spread = 0.75 + this.#random() / 2
     const afterMs = Math.min(RETRY_MAX_MS, RETRY_MS * 2 ** row.tries) * spread
     const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error)

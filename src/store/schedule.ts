@@ -14,8 +14,9 @@ export type Scheduled = (typeof scheduled)[number]
 /** Milliseconds until the first row is due, negative when it is; null where nothing is due ever. */
 export type Schedule = Record<Scheduled, number | null>
 
-/** Whether this replica is the only one that reports itself. */
+/** The replicas that report themselves: whether another one does, and whether this one alone. */
 export interface Company {
+  others: boolean
   alone: boolean
 }
 
@@ -44,11 +45,13 @@ export async function readSchedule(sql: Sql, holder: string): Promise<Schedule &
         from invoices where look_at is not null
       ) as invoices,
       (
-        select case when bool_and(holder = ${holder}) then 1 else 0 end
+        select count(*) filter (where holder <> ${holder})
         from outbox_replicas where seen_at > now() - interval '1 minute'
-      ) as alone`
+        having count(*) > 0
+      ) as others`
   return {
-    alone: row?.alone === 1,
+    others: (row?.others ?? 0) > 0,
+    alone: row?.others === 0,
     accepted: row?.accepted ?? null,
     awaiting_payment: row?.awaitingPayment ?? null,
     working: row?.working ?? null,
