@@ -81,7 +81,9 @@ export async function run(args: string[]): Promise<void> {
     ...{ counted, calm, flooded, tenfold, after, shed, sent },
   }
   tell(
-    `lost ${flood.lost}, p99 ${flood.p99Ratio} times the calm one, loop delay p99 ${flood.loopDelayP99Ms} ms, memory +${flood.growthMib} MiB, junk counted ${shed} of ${JSON.stringify(sent)}`,
+    `lost ${flood.lost}, p99 ${flood.p99Ratio} times the calm one, ` +
+      `loop delay p99 ${flood.loopDelayP99Ms} ms, memory +${flood.growthMib} MiB, ` +
+      `junk counted ${shed} of ${JSON.stringify(sent)}`,
   )
   if (values.json) console.log(JSON.stringify({ flood }))
 }

@@ -40,6 +40,7 @@ test('LNbits that is gone for a minute is told by the pool status, and its retur
   await until('degraded', () => state() === 'degraded', 20_000)
   await lnbits.recover()
   await until('open again', () => state() === 'open', 20_000)
+  expect(state()).toBe('open')
 })
 
 test('a clock that is set an hour ahead and back changes no answer and no sat', async () => {

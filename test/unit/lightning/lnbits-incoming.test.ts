@@ -143,6 +143,7 @@ function withDearerInvoice(body: Record<string, unknown>) {
     {
       ...{ amountMsat: 99_000n, paymentHash: String(body.payment_hash), description: 'dearer' },
       ...{ paymentSecret: '11'.repeat(32), createdAt: Math.floor(systemClock.now() / 1000) },
+      expirySeconds: 600,
     },
     new Uint8Array(32).fill(5),
   )
