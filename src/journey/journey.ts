@@ -23,6 +23,7 @@ import { Lane } from './lane.ts'
 import { createInvoiceLine } from './invoice-line.ts'
 import type { InvoiceMaker, PaymentChecker } from './lightning.ts'
 import { createManners } from './manners.ts'
+import { type Measures, tell, timedBatcher } from './measured.ts'
 import { createLookBudget, type LookBudget } from './look-budget.ts'
 import { createPayments } from './payment.ts'
 import { buildPayouts, type Payouts } from './payouts.ts'
@@ -61,6 +62,7 @@ export interface JourneyOptions {
   botName: string
   lanes: { workSlots: number; workLeaseSeconds: number; deliveryLeaseSeconds: number }
   notes: JourneyNotes
+  measures?: Measures | undefined
 }
 
 /** What the operator's side hears of the journey; it changes nothing. */
@@ -128,13 +130,15 @@ function buildMoney({ sql, rules, lanes, holder, ...options }: JourneyOptions) {
   const workLease = { holder, seconds: lanes.workLeaseSeconds }
   const replyLease = { holder, seconds: lanes.deliveryLeaseSeconds }
   const line = createInvoiceLine({ ...options, countWaiting: () => countUninvoiced(sql) })
+  const accept = createAccept({ sql, rules, lease: workLease, replyLease, line })
+  const payments = createPayments({ sql, rules, lease: workLease, replyLease })
   return {
     workLease,
     replyLease,
     line,
-    accept: createAccept({ sql, rules, lease: workLease, replyLease, line }),
-    payments: createPayments({ sql, rules, lease: workLease, replyLease }),
-    settle: createSettle({ sql, rules, lease: replyLease }),
+    accept: timedBatcher('accept', accept, options),
+    payments: timedBatcher('payment_noticed', payments, options),
+    settle: timedBatcher('settle', createSettle({ sql, rules, lease: replyLease }), options),
     answers: createAnswers({ sql, rules, prices: options.prices, lease: replyLease }),
   }
 }
@@ -146,11 +150,11 @@ function buildLanes(
   steps: Money & { looks: LookBudget; invoiced: () => void; hasCompany: () => boolean },
 ) {
   const { workLease, replyLease, payments, settle, answers, looks, invoiced } = steps
-  const { sql, lightning, clock, log, holder, notes, lanes: sizes, random } = options
+  const { sql, lightning, clock, log, holder, notes, lanes: sizes, random, measures } = options
   // The glance wakes them; their own looks are for its failure.
-  const common = { sql, clock, log, holder, random, idleMs: LANE_IDLE_MS }
+  const common = { sql, clock, log, holder, random, measures, idleMs: LANE_IDLE_MS }
   const worker = { ...common, leaseSeconds: workLease.seconds }
-  const deliver = (replies: readonly OutboxRow[]) => outbox.take(replies)
+  const deliver = (replies: readonly OutboxRow[]) => outbox.take(tell(replies, measures))
   const leased = { lease: replyLease, deliver }
   const quote = new Lane<Job>({
     ...worker,
