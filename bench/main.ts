@@ -2,6 +2,7 @@
 const benches: Record<string, () => Promise<{ run(args: string[]): Promise<void> }>> = {
   gate: () => import('./gate.ts'),
   flood: () => import('./flood.ts'),
+  journey: () => import('./journey.ts'),
   nostr: () => import('./nostr.ts'),
 }
 

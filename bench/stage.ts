@@ -40,7 +40,7 @@ export interface StageOptions {
   environment?: Record<string, string>
 }
 
-interface World {
+export interface World {
   relays: string[]
   lnbitsUrl: string
   invoiceKey: string
@@ -134,7 +134,7 @@ async function callLnbits({ lnbitsUrl }: World, key: string, body: object): Prom
   return response
 }
 
-async function firstMessage(child: ChildProcess): Promise<unknown> {
+export async function firstMessage(child: ChildProcess): Promise<unknown> {
   const ended = once(child, 'exit').then(([code]): never => {
     throw new Error(`a process of the bench ended with ${code}`)
   })
