@@ -124,7 +124,9 @@ async function phase(stage: Stage, crowd: Crowd, seconds: number): Promise<Phase
 
 const show = (name: string, { asked, answered, p50Ms, p99Ms, ...rest }: Phase) =>
   tell(
-    `${name.padEnd(10)} ${answered} of ${asked} answered, p50 ${p50Ms} ms, p99 ${p99Ms} ms, loop delay p99 ${rest.loopDelayP99Ms} ms, ${rest.residentMib} MiB, cpu ${rest.cpuShare}`,
+    `${name.padEnd(10)} ${answered} of ${asked} answered, p50 ${p50Ms} ms, ` +
+      `p99 ${p99Ms} ms, loop delay p99 ${rest.loopDelayP99Ms} ms, ` +
+      `${rest.residentMib} MiB, cpu ${rest.cpuShare}`,
   )
 
 /** Events that the daemon counted as dropped, for whatever reason. */
