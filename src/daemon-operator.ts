@@ -53,8 +53,12 @@ export function buildOperator(parts: OperatorParts): Operator {
     eventsUp: parts.eventsUp,
     backend: config.backend.kind,
     http: parts.http,
-    looked({ relays }) {
-      for (const { url, liveMs } of relays) parts.metrics.relayLive(url, liveMs !== null)
+    looked({ relays, lnbits }) {
+      for (const { url, liveMs } of relays) {
+        parts.metrics.relayLive(url, liveMs !== null)
+        if (liveMs === null) parts.metrics.fault('relay')
+      }
+      if (!lnbits.up) parts.metrics.fault('lnbits')
       const isDegraded = surroundings.isDegraded()
       if (isDegraded !== wasDegraded) status.touch()
       wasDegraded = isDegraded
@@ -99,6 +103,7 @@ export function buildOperator(parts: OperatorParts): Operator {
 async function readGauges({ config, ground, metrics, log }: OperatorParts): Promise<void> {
   try {
     const { figures, drift, waiting, queues } = await readOverview(ground.sql, config.money)
+    for (const { lane, held } of queues) metrics.laneHeld(lane, held)
     metrics.read({
       poolBalanceSats: figures.pool.balanceSats,
       poolPromisedSats: figures.pool.openPromisesSats,
@@ -109,6 +114,7 @@ async function readGauges({ config, ground, metrics, log }: OperatorParts): Prom
       oldestDueSeconds: Math.max(0, ...queues.map((queue) => queue.oldestDueSeconds ?? 0)),
     })
   } catch (error) {
+    metrics.fault('database')
     log.debug({ err: error }, 'the gauges could not be read')
   }
 }

@@ -9,6 +9,7 @@ import { type Ground, openGround } from './ground.ts'
 import { createEnvelope } from './journey/envelope.ts'
 import { createIntake } from './journey/intake.ts'
 import { buildJourney, type Journey } from './journey/journey.ts'
+import { timed } from './journey/measured.ts'
 import type { Payouts } from './journey/payouts.ts'
 import { createPrices } from './journey/prices.ts'
 import { readSecretKey } from './key-file.ts'
@@ -18,9 +19,11 @@ import { resolveLightningAddress } from './lightning/lnurl.ts'
 import { createBtcRate } from './lightning/rate.ts'
 import { PUBLISH_MS } from './limits.ts'
 import type { Log } from './log.ts'
+import { floorPct } from './money/sats.ts'
 import { buildNet, type Net } from './net.ts'
 import { npub } from './nostr/identity.ts'
 import { type Health, type HttpDoor, type PageFile, startHttp } from './operator/http.ts'
+import { createMeasures } from './operator/measures.ts'
 import { createMetrics, type Metrics } from './operator/metrics.ts'
 import { readPage } from './operator/page-files.ts'
 import { createSealLoop } from './operator/seal-loop.ts'
@@ -201,6 +204,10 @@ async function buildTheJourney(
   const { sql } = ground
   const { identity } = net
   const fixed = config.btcUsd === undefined ? {} : { fixedUsd: Number(config.btcUsd) }
+  const backend = buildBackend(config.backend, { clock, countTokens })
+  const creditOf = (sats: number) => floorPct(sats, config.money.poolCreditPct)
+  const measures = createMeasures(metrics, creditOf)
+  const watch = { clock, measures }
   return buildJourney({
     sql,
     rules: config.money,
@@ -210,14 +217,10 @@ async function buildTheJourney(
       rate: createBtcRate({ ...fixed, lnbits, clock, log }),
       countTokens,
     }),
-    backend: buildBackend(config.backend, { clock, countTokens }),
-    lightning: lnbits,
+    backend: { ...backend, run: timed('work', backend.run, watch) },
+    lightning: { ...lnbits, createInvoice: timed('quote', lnbits.createInvoice, watch) },
     payouts,
-    take: createIntake({
-      identity,
-      open: net.open,
-      clock,
-    }),
+    take: timed('open', createIntake({ identity, open: net.open, clock }), watch),
     isBot: net.isBot,
     sign: createEnvelope({
       sql,
@@ -229,7 +232,12 @@ async function buildTheJourney(
       ownRelays: net.relays,
       fallback: config.nostr.dmFallback,
     }),
-    publish: (event, relays) => net.publish(event, relays, PUBLISH_MS),
+    publish: timed(
+      'deliver',
+      (event: { id: string; json: string }, relays: string[]) =>
+        net.publish(event, relays, PUBLISH_MS),
+      watch,
+    ),
     clock,
     log,
     holder,
@@ -239,6 +247,7 @@ async function buildTheJourney(
     botName: config.nostr.botName,
     lanes: config.lanes,
     notes: notesFor(metrics, operator),
+    measures,
   })
 }
 

@@ -160,7 +160,11 @@ function createCounts(registry: Registry) {
       'retried',
       'given_up',
     ]),
-    laneClaims: countBy('tithe_lane_claims_total', 'lane', 'Rows claimed by a lane'),
+    laneClaims: countBy(
+      'tithe_lane_claims_total',
+      'lane',
+      'Rows that a lane of this replica began to work on',
+    ),
     laneRetries: countBy(
       'tithe_lane_retries_total',
       'lane',
@@ -208,7 +212,7 @@ function createGauges(registry: Registry) {
     }),
     laneHeld: new Gauge({
       name: 'tithe_lane_held',
-      help: 'Rows this replica works on',
+      help: 'Rows that any replica works on',
       labelNames: ['lane'],
       registers,
     }),

@@ -3,6 +3,7 @@ import { armFailpoints, type Failpoint } from '../../src/failpoint.ts'
 import type { Backend, Finished } from '../../src/backends/backend.ts'
 import { type Clock, systemClock } from '../../src/clock.ts'
 import { buildJourney, type Journey } from '../../src/journey/journey.ts'
+import type { Measures } from '../../src/journey/measured.ts'
 import { createPrices } from '../../src/journey/prices.ts'
 import { encodeBolt11 } from '../../src/lightning/bolt11-encode.ts'
 import { createLnbits, type Lnbits } from '../../src/lightning/lnbits.ts'
@@ -59,6 +60,7 @@ export interface BotLab extends AsyncDisposable {
 }
 
 export interface BotOptions {
+  measures?: Measures
   log?: Log
   clock?: Clock
   backend?: (request: string, signal: AbortSignal) => Promise<Finished>
@@ -250,6 +252,7 @@ async function startBot(db: TestDatabase, play: PlayLnbits, options: BotOptions)
     paymentPollMs: options.pollMs ?? 50,
     botName: 'Timmy',
     lanes: { workSlots: options.workSlots ?? 16, workLeaseSeconds: 30, deliveryLeaseSeconds: 30 },
+    measures: options.measures,
     notes: { dropped() {}, requested() {}, delivered() {}, moneyMoved() {} },
   })
   journey.start()
