@@ -186,7 +186,7 @@ function createStoring(sql: Sql) {
   return createBatcher<{ outboxId: number; events: StoredEvent[]; relays: string[] }, void>({
     batchMax: OUTBOX_BATCH,
     async write(signed) {
-      await inTransaction(sql, (tx) => storeEvents(tx, signed))
+      await inTransaction(sql, async (tx) => tx.endWith(storeEvents(tx, signed)))
       return signed.map(() => undefined)
     },
     isOutage: isConnectionLoss,

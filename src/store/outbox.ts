@@ -116,32 +116,34 @@ export async function readEvents(
   return { events: [...events], publications: [...publications] }
 }
 
-/** Stores signed events and the relays they go to, once: a second writer finds them there and stores nothing. */
-export async function storeEvents(
+/**
+ * Stores signed events and the relays they go to, once: a second writer finds them there, fails with 23505 and
+ * stores nothing. Not awaited: it is to be the transaction's last statement.
+ */
+export function storeEvents(
   tx: Tx,
   signed: readonly { outboxId: number; events: StoredEvent[]; relays: string[] }[],
-): Promise<void> {
+) {
   const events = signed.flatMap((s) => s.events.map((e) => ({ ...e, outboxId: s.outboxId })))
   const publications = signed.flatMap((s) =>
     s.events.flatMap((e) =>
       s.relays.map((relay) => ({ outboxId: s.outboxId, part: e.part, relay })),
     ),
   )
-  await Promise.all([
-    tx`
+  return tx`
+    with stored as (
       insert into outbox_events (outbox_id, part, event_id, event_json)
       select * from unnest(
         ${events.map((e) => e.outboxId)}::bigint[],
         ${events.map((e) => e.part)}::int[],
         ${events.map((e) => e.eventId)}::text[],
-        ${events.map((e) => e.eventJson)}::text[])`.execute(),
-    tx`
-      insert into outbox_publications (outbox_id, part, relay)
-      select * from unnest(
-        ${publications.map((p) => p.outboxId)}::bigint[],
-        ${publications.map((p) => p.part)}::int[],
-        ${publications.map((p) => p.relay)}::text[])`.execute(),
-  ])
+        ${events.map((e) => e.eventJson)}::text[])
+    )
+    insert into outbox_publications (outbox_id, part, relay)
+    select * from unnest(
+      ${publications.map((p) => p.outboxId)}::bigint[],
+      ${publications.map((p) => p.part)}::int[],
+      ${publications.map((p) => p.relay)}::text[])`
 }
 
 export interface PublicationResult {
@@ -169,7 +171,8 @@ const BOOLEAN = 16
 
 /**
  * Records what relays answered and when to try again; fenced by epoch. Rows are locked in the order of ids,
- * as renewals of leases do.
+ * as renewals of leases do. The disk is not waited for: an answer that a crash takes away is asked for again, by
+ * the same events, and this is the only transaction of a reply that nobody else builds on.
  */
 export async function settlePublications(
   sql: Tx,
@@ -178,6 +181,7 @@ export async function settlePublications(
 ): Promise<void> {
   const ids = ends.map((end) => end.id)
   await Promise.all([
+    sql`set local synchronous_commit to off`.execute(),
     sql`select from outbox where id = any(${ids}::bigint[]) order by id for update`.execute(),
     sql`
       update outbox_publications p set
