@@ -110,7 +110,8 @@ test('SIGTERM ends the bot in good order and leaves no process', async () => {
   daemon.process.kill('SIGTERM')
   expect(await daemon.ended).toMatchObject({
     status: 0,
-    stderr: 'Stopping; once more ends it at once.\n',
+    // A slow machine has told of its start before.
+    stderr: expect.stringMatching(/Stopping; once more ends it at once\.\n$/),
   })
   expect(processesAt(scratch.path)).toEqual([])
   expect(readdirSync(scratch.path)).toEqual(['sandbox'])
