@@ -17,6 +17,11 @@ export interface Glance {
   start(): void
   /** One look at the whole schedule. */
   runOnce(): Promise<void>
+  /**
+   * The word on a commit was lost: rows may have been leased to this process that it knows nothing of. They are
+   * due at the end of their lease, and the schedule says when that is.
+   */
+  doubt(): void
   /** Whether there was another replica at the last glance. */
   hasCompany(): boolean
   stop(): Promise<void>
@@ -26,6 +31,8 @@ export interface Glance {
 const EVERY_MS = 10_000
 /** Where there is no other replica nothing can be missed but a wake, and those are lost with a connection. */
 const ALONE_EVERY_MS = 30_000
+/** Losses come together, and the server is given a moment to write what was lost. */
+const DOUBT_MS = 200
 
 /**
  * Looks after what lanes miss: a wake that was lost, a row that another replica scheduled, leases of a process
@@ -37,6 +44,7 @@ export function createGlance({ sql, clock, log, wakes, holder }: GlanceOptions):
   let loop: Promise<void> | undefined
   let everyMs = EVERY_MS
   let company = false
+  let doubts = false
 
   async function runOnce(): Promise<void> {
     const { alone, others, ...schedule } = await readSchedule(sql, holder)
@@ -56,15 +64,26 @@ export function createGlance({ sql, clock, log, wakes, holder }: GlanceOptions):
     if (!ended.signal.aborted) sleeper.wake()
   }
 
+  async function quietly(): Promise<void> {
+    try {
+      await runOnce()
+    } catch (error) {
+      log.warn({ err: error }, 'the schedule cannot be read; trying again')
+    }
+  }
+
   async function run(): Promise<void> {
     while (!ended.signal.aborted) {
-      try {
-        await runOnce()
-      } catch (error) {
-        log.warn({ err: error }, 'the schedule cannot be read; trying again')
-      }
+      await quietly()
       await clock.sleep(everyMs, ended.signal)
     }
+  }
+
+  async function resolveDoubt(): Promise<void> {
+    doubts = true
+    await clock.sleep(DOUBT_MS, ended.signal)
+    doubts = false
+    if (!ended.signal.aborted) await quietly()
   }
 
   return {
@@ -72,6 +91,9 @@ export function createGlance({ sql, clock, log, wakes, holder }: GlanceOptions):
       loop ??= run()
     },
     runOnce,
+    doubt() {
+      if (!doubts && loop && !ended.signal.aborted) void resolveDoubt()
+    },
     hasCompany: () => company,
     async stop() {
       ended.abort()

@@ -108,6 +108,7 @@ export function buildJourney(options: JourneyOptions): Journey {
     wakes: { ...lanes.bySchedule, invoices: watch },
   })
   const serve = buildDesk(options, money, lanes, watch.wake)
+  sql.onLoss(glance.doubt)
 
   return {
     start() {

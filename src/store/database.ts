@@ -37,6 +37,8 @@ export interface Sql extends AnySql {
    * time before are lost: whoever waits for wakes looks then for what it missed.
    */
   listen(channel: string, hear: (payload: string) => void, onListening?: () => void): Listening
+  /** Calls `fn` when a connection was lost, and with it perhaps the word on a commit. */
+  onLoss(fn: () => void): void
   /** Refuses new statements, lets running ones finish for `timeout` seconds (5), closes all. */
   end(options?: { timeout?: number }): Promise<void>
 }
@@ -74,9 +76,13 @@ export function openDatabase(options: DatabaseOptions): Sql {
       openedAt: clock.now(),
       ...on,
     })
+  const losses: (() => void)[] = []
+  const onLoss = () => {
+    for (const fn of losses) fn()
+  }
   const connections = createConnections({
     max: options.max,
-    open: () => open({}),
+    open: () => open({ onLoss }),
     isOld: ({ openedAt }) => clock.now() - openedAt > limits.CONNECTION_LIFE_MS,
   })
   const listenings = new Set<Listening>()
@@ -89,6 +95,7 @@ export function openDatabase(options: DatabaseOptions): Sql {
       listenings.add(listening)
       return listening
     },
+    onLoss: (fn: () => void) => void losses.push(fn),
     async end({ timeout = 5 } = {}) {
       await Promise.all([...listenings].map((listening) => listening.stop()))
       await connections.end(timeout)

@@ -15,7 +15,12 @@ import { createIdentity } from '../../src/nostr/identity.ts'
 import type { Identity, NostrEvent } from '../../src/nostr/types.ts'
 import { type PlayLnbits, startPlayLnbits } from '../../src/sandbox/lnbits.ts'
 import { setGrantedTier } from '../../src/store/customers.ts'
-import { inTransaction, openDatabase, type Sql } from '../../src/store/database.ts'
+import {
+  type DatabaseTarget,
+  inTransaction,
+  openDatabase,
+  type Sql,
+} from '../../src/store/database.ts'
 import { seedPool } from '../../src/store/pool.ts'
 import {
   type Asked,
@@ -27,6 +32,7 @@ import {
   unended,
 } from './checkers.ts'
 import { freshDatabase, type TestDatabase } from './database.ts'
+import { type DatabaseGate, databaseGate } from './database-gate.ts'
 import { rawCall, textAt } from './lnbits-raw.ts'
 import { until } from './until.ts'
 
@@ -47,6 +53,8 @@ export interface JourneyLab extends AsyncDisposable {
   sql: Sql
   play: PlayLnbits
   evidence: Evidence
+  /** Undefined unless asked for. */
+  gate: DatabaseGate | undefined
   /** Passed failpoints, in their order, of the present replica. */
   readonly passed: Failpoint[]
   /** Lets the replica die at the `count`-th pass from now on; resolves when it is dead. */
@@ -73,7 +81,16 @@ export interface LabCustomer {
   hears(about: string, type: string, ...states: string[]): Promise<Heard['reply']>
 }
 
-export async function journeyLab(): Promise<JourneyLab> {
+export interface JourneyLabOptions {
+  /** The bot reaches the database through a door that can cut its commits off. */
+  gated?: boolean
+  leaseSeconds?: number
+}
+
+export async function journeyLab({
+  gated = false,
+  leaseSeconds = 3,
+}: JourneyLabOptions = {}): Promise<JourneyLab> {
   const [db, play, { curve }] = await Promise.all([
     freshDatabase({ max: 4 }),
     startPlayLnbits({
@@ -83,6 +100,8 @@ export async function journeyLab(): Promise<JourneyLab> {
     loadCurve(),
   ])
   await inTransaction(db.sql, (tx) => seedPool(tx, rules))
+  const gate = gated ? await databaseGate({ target: db.connection }) : undefined
+  const target = gate ? { url: gate.url(db.name) } : db.connection
   const bot = createIdentity(curve, randomBytes(32))
   const letters: NostrEvent[] = []
   const asked: Asked[] = []
@@ -97,6 +116,7 @@ export async function journeyLab(): Promise<JourneyLab> {
     sql: db.sql,
     play,
     evidence: { sql: db.sql, play, rules },
+    gate,
     passed,
     dieAt(point, count) {
       const { promise, resolve } = Promise.withResolvers<void>()
@@ -117,7 +137,10 @@ export async function journeyLab(): Promise<JourneyLab> {
       lab.spare()
       passed.length = 0
       await present?.gone
-      const replica = startReplica({ db, play, bot, publish: mail.take, faults })
+      const replica = startReplica({
+        ...{ db, target, leaseSeconds, play, bot, faults },
+        publish: mail.take,
+      })
       replicas.push(replica)
       present = replica
       for (const letter of letters.slice(-LETTERS_AGAIN)) replica.receive(letter)
@@ -161,6 +184,7 @@ export async function journeyLab(): Promise<JourneyLab> {
     async [Symbol.asyncDispose]() {
       armFailpoints(undefined)
       for (const replica of replicas) await replica.end()
+      await gate?.[Symbol.asyncDispose]()
       await play.stop()
       await db[Symbol.asyncDispose]()
     },
@@ -233,15 +257,18 @@ interface Replica {
 
 interface ReplicaParts {
   db: TestDatabase
+  target: DatabaseTarget
+  leaseSeconds: number
   play: PlayLnbits
   bot: Identity
   publish(event: NostrEvent): void
   faults: string[]
 }
 
-function startReplica({ db, play, bot, publish, faults }: ReplicaParts): Replica {
+function startReplica(parts: ReplicaParts): Replica {
+  const { db, play, bot, publish, faults, leaseSeconds } = parts
   const holder = `replica-${randomBytes(4).toString('hex')}`
-  const sql = openDatabase({ ...db.connection, max: 6, applicationName: holder, log: silentLog })
+  const sql = openDatabase({ ...parts.target, max: 6, applicationName: holder, log: silentLog })
   const clock = systemClock
   const keys = { url: play.url, invoiceKey: play.bot.invoiceKey, clock, log: silentLog }
   const lnbits = createLnbits(keys)
@@ -322,7 +349,11 @@ function startReplica({ db, play, bot, publish, faults }: ReplicaParts): Replica
     invoiceTtlSeconds: 600,
     paymentPollMs: 20,
     botName: 'Timmy',
-    lanes: { workSlots: 8, workLeaseSeconds: 3, deliveryLeaseSeconds: 3 },
+    lanes: {
+      workSlots: 8,
+      workLeaseSeconds: leaseSeconds,
+      deliveryLeaseSeconds: leaseSeconds,
+    },
     notes: { dropped() {}, requested() {}, delivered() {}, moneyMoved() {} },
   })
   journey.start()
