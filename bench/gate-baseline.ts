@@ -17,9 +17,14 @@ type Raw<Facts> = Facts & { budgets: PoolFacts['budgetOverrides'] | null }
 /**
  * What the gate is compared with: the same rule and the same rows, one transaction per request, as
  * one writes it with the driver: locks and reads in one pipelined round trip, the decision in the
- * process, all writes in another; ten connections, every statement prepared.
+ * process, all writes in another; ten connections, every statement prepared. `pipelined: false`
+ * awaits each statement before the next, as most code does.
  */
-export function openBaseline(target: DatabaseTarget, rules: MoneyRules): Gate {
+export function openBaseline(
+  target: DatabaseTarget,
+  rules: MoneyRules,
+  { pipelined = true } = {},
+): Gate {
   const { url, options } = driverTarget(target)
   const settings = {
     ...options,
@@ -30,18 +35,37 @@ export function openBaseline(target: DatabaseTarget, rules: MoneyRules): Gate {
     connection: { application_name: 'tithe bench baseline', TimeZone: 'UTC' },
   }
   const sql: postgres.Sql = Reflect.apply(postgres, undefined, url ? [url, settings] : [settings])
+  const run = pipelined ? allAtOnce : oneByOne
   return {
     ask: async (request) => {
-      const served = await sql.begin((tx) => acceptOne(tx, request, rules))
+      const served = await sql.begin((tx) => acceptOne(tx, request, rules, run))
       return String(served)
     },
     close: () => sql.end(),
   }
 }
 
-async function acceptOne(tx: Tx, asked: PricedRequest, rules: MoneyRules): Promise<string> {
+/** Queries are sent when they are awaited. */
+type Run = <T extends readonly unknown[]>(
+  queries: readonly [...T],
+) => Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }>
+
+const allAtOnce: Run = (queries) => Promise.all(queries)
+
+const oneByOne: Run = async (queries) => {
+  for (const query of queries) await query
+  // Each has its answer by now.
+  return Promise.all(queries)
+}
+
+async function acceptOne(
+  tx: Tx,
+  asked: PricedRequest,
+  rules: MoneyRules,
+  run: Run,
+): Promise<string> {
   const { to, message } = asked
-  const [, , [pool], [facts], fresh, twins, [next]] = await Promise.all([
+  const [, , [pool], [facts], fresh, twins, [next]] = await run([
     tx`select balance_sats from accounts where name = 'pool' for update`,
     tx`select balance_sats from customers where pubkey = ${to.customer} for update`,
     readPool(tx),
@@ -56,7 +80,7 @@ async function acceptOne(tx: Tx, asked: PricedRequest, rules: MoneyRules): Promi
       where customer = ${to.customer} and request_hash = ${asked.requestHash} and via <> ${to.via}
         and created_at > now() - interval '5 minutes'
       order by id desc limit 1`,
-    tx<{ id: number }[]>`select nextval(pg_get_serial_sequence('jobs', 'id')) as id`,
+    tx<{ id: number }[]>`select nextval('jobs_id_seq') as id`,
   ])
   if (!pool || !facts || !next) throw new Error('the database was not furnished')
   if (fresh.length === 0) return 'replayed'
@@ -75,7 +99,8 @@ async function acceptOne(tx: Tx, asked: PricedRequest, rules: MoneyRules): Promi
   })
   // The load has no other answers, so that nothing else needs to be written here.
   if (decision.serve !== 'free') return decision.serve
-  await writeFree(tx, asked, { id: next.id, tier, source, pool, sats: decision.absorbSats })
+  const given = { id: next.id, tier, source, pool, sats: decision.absorbSats }
+  await run(writeFree(tx, asked, given))
   return 'free'
 }
 
@@ -132,8 +157,8 @@ interface Given {
   sats: number
 }
 
-/** Everything that a free answer writes, in one pipelined round trip. */
-async function writeFree(tx: Tx, asked: PricedRequest, given: Given): Promise<void> {
+/** Everything that a free answer writes. */
+function writeFree(tx: Tx, asked: PricedRequest, given: Given) {
   const { to } = asked
   const { id, pool, sats } = given
   const { day } = pool
@@ -146,7 +171,7 @@ async function writeFree(tx: Tx, asked: PricedRequest, given: Given): Promise<vo
     chargeSats: 0,
     absorbSats: sats,
   })
-  await Promise.all([
+  return [
     tx`
       insert into jobs (id, state, customer, via, form, program_id, rumor_at, rumor_id,
         request_hash, model, tier, tier_source, serve, paid_from, estimated_sats, charge_sats,
@@ -181,5 +206,5 @@ async function writeFree(tx: Tx, asked: PricedRequest, given: Given): Promise<vo
       on conflict (day) do update
       set absorbed_sats = pool_days.absorbed_sats + excluded.absorbed_sats,
         free_count = pool_days.free_count + 1`,
-  ])
+  ]
 }

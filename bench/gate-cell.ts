@@ -55,8 +55,8 @@ export function openCell(gate: Gate, { sql }: GateDatabase): Cell {
 
 export const openGateCell = (db: GateDatabase): Cell => openCell(openGate(db.target), db)
 
-export const openBaselineCell = (db: GateDatabase): Cell =>
-  openCell(openBaseline(db.target, benchRules), db)
+export const openBaselineCell = (db: GateDatabase, how: { pipelined: boolean }): Cell =>
+  openCell(openBaseline(db.target, benchRules, how), db)
 
 export interface Figures {
   perSecond: number

@@ -63,26 +63,32 @@ const round = (value: number, digits = 2) => Number(value.toFixed(digits))
 /** The gate beside one transaction per request, at each number of callers. */
 async function compare(server: GateServer, { rounds, seconds }: Settings) {
   const ratio: ByCallers = {}
+  const awaitedRatio: ByCallers = {}
   const gates: Record<string, Figures> = {}
   const baselines: Record<string, Figures> = {}
   for (const callers of [1, 32, 128]) {
-    await using one = await makeDatabase(server, `gate_${callers}`, TEMPLATE)
-    await using other = await makeDatabase(server, `baseline_${callers}`, TEMPLATE)
-    const gate = openGateCell(one)
-    const baseline = openBaselineCell(other)
-    await interleave([baseline, gate], rounds, { callers, seconds })
-    await gate.end()
-    await baseline.end()
+    await using first = await makeDatabase(server, `gate_${callers}`, TEMPLATE)
+    await using second = await makeDatabase(server, `baseline_${callers}`, TEMPLATE)
+    await using third = await makeDatabase(server, `awaited_${callers}`, TEMPLATE)
+    const gate = openGateCell(first)
+    const baseline = openBaselineCell(second, { pipelined: true })
+    const awaited = openBaselineCell(third, { pipelined: false })
+    const cells = [awaited, baseline, gate]
+    await interleave(cells, rounds, { callers, seconds })
+    for (const cell of cells) await cell.end()
     const [fast, slow] = [figuresOf(gate), figuresOf(baseline)]
     gates[callers] = fast
     baselines[callers] = slow
     ratio[callers] = round(ratioOf(gate, baseline))
+    awaitedRatio[callers] = round(ratioOf(gate, awaited))
     tell(`${callers} callers: ${ratio[callers]} times as many a second`)
     tell(`  the gate ${inWords(fast)}`)
-    tell(`  one transaction each ${inWords(slow)}`)
+    tell(`  one transaction each, pipelined ${inWords(slow)}`)
+    tell(`  each statement awaited ${inWords(figuresOf(awaited))}: ${awaitedRatio[callers]} times`)
   }
   return {
     ratio,
+    awaitedRatio,
     perSecond: pick(gates, 'perSecond', 0),
     p50Ms: pick(gates, 'p50Ms'),
     p99Ms: pick(gates, 'p99Ms'),
