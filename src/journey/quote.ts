@@ -35,7 +35,7 @@ interface Invoiced {
  */
 export function createQuote(options: QuoteOptions) {
   const { sql, lightning, lease, deliver } = options
-  const recorder = createBatcher<Invoiced, { applied: boolean; replies: OutboxRow[] }>({
+  const recorder = createBatcher<Invoiced, OutboxRow[]>({
     batchMax: QUOTE_BATCH,
     write: (quotes) => inTransaction(sql, (tx) => record(tx, quotes)),
     isOutage: isConnectionLoss,
@@ -51,23 +51,25 @@ export function createQuote(options: QuoteOptions) {
       extra: { tag: 'tithe', job: String(job.id) },
     })
     await failpoint('quote:invoice-made')
-    const { applied, replies } = await recorder.add({ job, paymentHash, bolt11, expiresAt })
+    const replies = await recorder.add({ job, paymentHash, bolt11, expiresAt })
     await failpoint('quote:committed')
-    if (!applied) throw new LeaseLost()
     deliver(replies)
     options.invoiced()
   }
 
-  async function record(tx: Tx, quotes: readonly Invoiced[]) {
-    const applied = await awaitPayment(
-      tx,
-      quotes.map(({ job, expiresAt }) => ({ id: job.id, epoch: job.epoch, expiresAt })),
-    )
-    const ours = quotes.filter(({ job }) => applied.has(job.id))
-    const [, replies] = await Promise.all([
+  /**
+   * Sent in one go: that a job is not ours any more is rare, and then all is rolled back. The batcher writes each
+   * quote of the batch by itself after that, and the one that fails alone is the one that was lost.
+   */
+  async function record(tx: Tx, quotes: readonly Invoiced[]): Promise<OutboxRow[][]> {
+    const [applied, , replies] = await Promise.all([
+      awaitPayment(
+        tx,
+        quotes.map(({ job, expiresAt }) => ({ id: job.id, epoch: job.epoch, expiresAt })),
+      ),
       insertInvoices(
         tx,
-        ours.map(({ job, ...invoice }) => ({
+        quotes.map(({ job, ...invoice }) => ({
           ...invoice,
           purpose: 'job',
           jobId: job.id,
@@ -75,13 +77,11 @@ export function createQuote(options: QuoteOptions) {
           amountSats: job.chargeSats,
         })),
       ),
-      putReplies(tx, ours.map(invoiceReply), lease),
+      putReplies(tx, quotes.map(invoiceReply), lease),
     ])
+    if (applied.size < quotes.length) throw new LeaseLost()
     await failpoint('quote:before-commit')
-    return quotes.map(({ job }) => ({
-      applied: applied.has(job.id),
-      replies: replies.filter((reply) => reply.jobId === job.id),
-    }))
+    return quotes.map(({ job }) => replies.filter((reply) => reply.jobId === job.id))
   }
 
   /** LNbits makes no invoices: the customer is told, and nothing was charged. */
