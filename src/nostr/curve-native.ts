@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import koffi, { type LibraryHandle } from 'koffi'
 import { isBytes } from './curve-bytes.ts'
+import { freshBytes } from './random.ts'
 import type { Curve, Keypair } from './types.ts'
 
 /**
@@ -58,7 +59,7 @@ function keypair(library: Library, secret: Uint8Array): Keypair {
   }
   return {
     publicKey,
-    sign(message, auxRand = randomBytes(32)) {
+    sign(message, auxRand = freshBytes(32)) {
       if (!isBytes(message, 32) || !isBytes(auxRand, 32)) throw new Error('not 32 bytes')
       const signature = Buffer.allocUnsafe(64)
       if (library.sign(context, signature, message, pair, auxRand) !== 1) {

@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto'
 import * as tiny from 'tiny-secp256k1'
 import { isBytes } from './curve-bytes.ts'
+import { freshBytes } from './random.ts'
 import type { Curve, Keypair } from './types.ts'
 
 /**
@@ -28,7 +28,7 @@ function keypair(secret: Uint8Array): Keypair {
   const own = Uint8Array.from(secret)
   return {
     publicKey: tiny.xOnlyPointFromScalar(own),
-    sign(message, auxRand = randomBytes(32)) {
+    sign(message, auxRand = freshBytes(32)) {
       if (!isBytes(message, 32) || !isBytes(auxRand, 32)) throw new Error('not 32 bytes')
       return tiny.signSchnorr(message, own, auxRand)
     },

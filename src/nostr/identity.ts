@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
 import { decode, npubEncode } from 'nostr-tools/nip19'
 import { CONVERSATION_KEYS } from '../limits.ts'
 import { eventId, isHex32 } from './event.ts'
 import { conversationKey } from './nip44.ts'
+import { freshBytes } from './random.ts'
 import type { Curve, EventTemplate, Identity, Keypair, NostrEvent } from './types.ts'
 
 /** n of secp256k1: a secret key is a number from 1 to n - 1. */
@@ -57,7 +57,7 @@ export function signWith(pair: Keypair, pubkey: string, template: EventTemplate)
 /** A fresh secret key, 32 bytes. */
 export function generateSecretKey(): Uint8Array {
   while (true) {
-    const secret = Uint8Array.from(randomBytes(32))
+    const secret = freshBytes(32)
     if (isSecret(secret)) return secret
   }
 }

@@ -4,10 +4,10 @@ import {
   createHmac,
   createSecretKey,
   type KeyObject,
-  randomBytes,
   timingSafeEqual,
 } from 'node:crypto'
 import { NIP44_PLAINTEXT_BYTES } from '../limits.ts'
+import { freshBytes } from './random.ts'
 
 const VERSION = 2
 const NONCE_BYTES = 32
@@ -60,7 +60,7 @@ export function conversationKey(x: Uint8Array): Buffer {
 export function encrypt(
   plaintext: string,
   key: Uint8Array,
-  nonce: Uint8Array = randomBytes(NONCE_BYTES),
+  nonce: Uint8Array = freshBytes(NONCE_BYTES),
 ): string {
   if (!plaintext.isWellFormed()) throw new Nip44Error('utf8')
   const length = Buffer.byteLength(plaintext)
