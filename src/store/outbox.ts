@@ -67,9 +67,13 @@ export function putReplies(
   return rows.then((inserted) => [...inserted])
 }
 
-/** Whether a customer was sent this within a day. */
-export async function wasTold(sql: AnySql, customer: string, step: string): Promise<boolean> {
-  const rows = await sql`
+/**
+ * Whether a customer was sent this within a day. Whoever asks in the same transaction and then sends it is alone
+ * with that: others of this customer wait for the end of it.
+ */
+export async function wasTold(tx: Tx, customer: string, step: string): Promise<boolean> {
+  await tx`select pg_advisory_xact_lock(hashtextextended(${step} || ' ' || ${customer}, 0))`.execute()
+  const rows = await tx`
     select 1 from outbox
     where customer = ${customer} and step = ${step} and created_at > now() - interval '1 day'
     limit 1`.execute()
