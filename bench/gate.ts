@@ -29,7 +29,7 @@ export async function run(args: string[]): Promise<void> {
     args,
     options: {
       json: { type: 'boolean', default: false },
-      rounds: { type: 'string', default: '6' },
+      rounds: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '0.5' },
       parts: { type: 'string', default: 'ratio,processes,grown,bulk' },
       'database-url': { type: 'string' },
