@@ -50,7 +50,7 @@ export async function withProgress<T>(
 export async function withGround<T>(
   context: CommandContext,
   body: (ground: Ground) => Promise<T>,
-  options: Pick<GroundOptions, 'statementTimeoutMs'> = {},
+  options: Pick<GroundOptions, 'statementTimeoutMs' | 'isBare'> = {},
 ): Promise<T> {
   const { config, clock, log } = context
   const opening = openGround(config, { clock, log, name: 'command', ...options })

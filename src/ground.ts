@@ -35,6 +35,8 @@ export interface GroundOptions {
   name: string
   /** Milliseconds a statement may run, where the usual bound is too short. */
   statementTimeoutMs?: number
+  /** Migrated and nothing more: not seeded, and handed out as whoever owns it. */
+  isBare?: boolean
   /** Without it a database that cannot be reached is an error at once. */
   patience?: Patience
 }
@@ -121,7 +123,7 @@ export function databaseUnusable({ databaseUrl }: Config, error: unknown): strin
 async function setUp(
   target: DatabaseTarget,
   config: Config,
-  { clock, log, name }: GroundOptions,
+  { clock, log, name, isBare = false }: GroundOptions,
 ): Promise<string | undefined> {
   const applicationName = `tithe ${name}, set-up`
   const owner = openDatabase({
@@ -139,6 +141,7 @@ async function setUp(
     }
     const { applied } = await migrate(owner, { dir: MIGRATIONS })
     if (applied.length > 0) log.info({ migrations: applied }, 'the schema is up to date')
+    if (isBare) return undefined
     const seeded = await inTransaction(owner, (tx) => seedPool(tx, config.money))
     if (seeded) log.info({ poolSats: config.money.poolSeedSats }, 'the pool is seeded')
     if (await canTakeAppRole(owner)) return APP_ROLE

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { MainTools } from './main-look.ts'
 import type { InitContext } from './operator/commands/init.ts'
 
-/** The commands of the first hour: init and doctor. */
+/** The commands of the first hour, and of a bad day: init, doctor, backup and restore. */
 export function addSetup(
   program: Command,
   { contextFor, stopSignal, ended }: MainTools,
@@ -29,5 +29,23 @@ export function addSetup(
     .action(async (options: { json?: boolean }) => {
       const { doctor } = await import('./operator/commands/doctor.ts')
       ended(await doctor(await contextFor({ quiet: true }), options))
+    })
+  program
+    .command('backup')
+    .description('write everything the database holds to one file, while the bot runs')
+    .argument('<file>', 'where to; it holds messages and balances, keep it as you keep the key')
+    .option('--json', 'print JSON')
+    .action(async (file: string, options: { json?: boolean }) => {
+      const { backup } = await import('./operator/commands/backup.ts')
+      ended(await backup(await contextFor({ quiet: true }), { file, ...options }))
+    })
+  program
+    .command('restore')
+    .description('fill an empty database from such a file; all of it or nothing')
+    .argument('<file>', 'what `tithe backup` wrote')
+    .option('--json', 'print JSON')
+    .action(async (file: string, options: { json?: boolean }) => {
+      const { restore } = await import('./operator/commands/backup.ts')
+      ended(await restore(await contextFor({ quiet: true }), { file, ...options }))
     })
 }

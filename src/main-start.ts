@@ -41,7 +41,7 @@ function greeting({ config, terminal }: CommandContext, daemon: Daemon): string[
     row('bot', `${daemon.npub} (${config.nostr.botName})`),
     row(relays.length === 1 ? 'relay' : 'relays', relays.join(' ')),
     row('LNbits', stack.lnbits),
-    row('status', `${http.url}/readyz`),
+    row('status', http.url),
     row('database', stack.database),
     row('data', config.dataDir),
     row('curve', stack.curve === 'native' ? 'native (libsecp256k1)' : 'WebAssembly'),

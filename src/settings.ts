@@ -201,7 +201,7 @@ export const environment = z.object({
   OPERATORS: optional(
     list('a public key: npub1… or 64 hex digits', readPubkey),
     '',
-    'npubs that get encrypted status and alerts, comma list',
+    'npubs that get encrypted status and alerts, comma list; whom they mute is banned',
   ),
   TRUSTED_LIST: optional(
     readable('an npub or 30000:npub:name', readTrustedList),

@@ -94,14 +94,23 @@ export const someKey = (): string => randomBytes(32).toString('hex')
 
 const FAR_KEY = new Uint8Array(32).fill(5)
 
-export async function botLab({ botBalanceSats = 0, payWaitMs = 20 } = {}): Promise<BotLab> {
+export interface BotLabOptions {
+  botBalanceSats?: number
+  payWaitMs?: number
+  /** A database and an LNbits that are there already and outlive the lab. */
+  world?: { db: TestDatabase; play: PlayLnbits }
+}
+
+export async function botLab(options: BotLabOptions = {}): Promise<BotLab> {
+  const { botBalanceSats = 0, payWaitMs = 20, world } = options
   const [db, play] = await Promise.all([
-    freshDatabase({ max: 8 }),
-    startPlayLnbits({
-      botBalanceSats,
-      payWaitMs,
-      seedWallets: [{ name: 'payer', balanceSats: 100_000_000 }],
-    }),
+    world?.db ?? freshDatabase({ max: 8 }),
+    world?.play ??
+      startPlayLnbits({
+        botBalanceSats,
+        payWaitMs,
+        seedWallets: [{ name: 'payer', balanceSats: 100_000_000 }],
+      }),
   ])
   const { sql } = db
   const bots: Bot[] = []
@@ -184,6 +193,7 @@ export async function botLab({ botBalanceSats = 0, payWaitMs = 20 } = {}): Promi
     async [Symbol.asyncDispose]() {
       armFailpoints(undefined)
       for (const bot of bots) await bot.stop()
+      if (world) return
       await play.stop()
       await db[Symbol.asyncDispose]()
     },
