@@ -16,6 +16,8 @@ const KEYS_EACH = 8
 const EVERY_MS = 500
 const MIB = 1024 * 1024
 const RECOVER_SECONDS = 10
+/** A daemon that has just started still grows, flood or not. */
+const WARM_UP_SECONDS = 20
 
 interface Phase {
   asked: number
@@ -55,7 +57,7 @@ export async function run(args: string[]): Promise<void> {
   await using crowd = await openCrowd({
     ...{ relay: stage.relays[0] ?? '', bot, customers: CUSTOMERS, keysEach: KEYS_EACH },
   })
-  await phase(stage, crowd, 5)
+  await phase(stage, crowd, WARM_UP_SECONDS)
   const calm = await phase(stage, crowd, Math.min(20, seconds))
   show('no flood', calm)
   enemy.send({ strength: 1 })

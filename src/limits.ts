@@ -166,8 +166,10 @@ export const POW_BITS = 20
 export const POW_MS = 60_000
 /** Wraps opened in one go, by a worker thread or, a quarter of it, between two turns of the event loop. */
 export const OPEN_BATCH = 16
-/** Wraps that wait before threads open them: forty milliseconds of work, done sooner than a thread starts. */
-export const OPEN_CROWD = 128
+/** Wraps that wait before threads open them: a sixth of a second of work, done about when a thread has started. */
+export const OPEN_CROWD = 512
+/** Memory for young objects of a thread that opens wraps, MiB: a batch makes a few hundred KiB. */
+export const OPEN_THREAD_YOUNG_MIB = 8
 /** Most wraps that wait to be opened: two seconds of the fast curve, or a relay's whole stored page. */
 export const OPEN_QUEUE = 8_192
 /** Most characters of content that wait to be opened: a flood must not become our memory. */

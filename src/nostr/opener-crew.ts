@@ -1,5 +1,6 @@
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import { OPEN_THREAD_YOUNG_MIB } from '../limits.ts'
 import type { Opened, Refused } from './giftwrap.ts'
 import type { Curve, NostrEvent } from './types.ts'
 
@@ -101,7 +102,10 @@ export function createCrew({
   const spawn = (): void => {
     const workerData: OpenerWorkerData = { ...data, secret: Uint8Array.from(data.secret) }
     const hand: Hand = {
-      worker: new Worker(file, { workerData }),
+      worker: new Worker(file, {
+        workerData,
+        resourceLimits: { maxYoungGenerationSizeMb: OPEN_THREAD_YOUNG_MIB },
+      }),
       ready: false,
       batches: new Map(),
     }
