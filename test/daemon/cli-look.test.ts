@@ -3,32 +3,12 @@ import { realSettings } from '../support/command.ts'
 import { freshDatabase } from '../support/database.ts'
 import { tithe } from '../support/tithe.ts'
 
-test.each([
-  [['--help'], ['status', 'jobs', 'job', 'customers', 'export']],
-  [
-    ['status', '--help'],
-    ['--watch', '--json', 'something needs a hand'],
-  ],
-  [
-    ['jobs', '--help'],
-    ['--state', '--customer', '--limit', '--json'],
-  ],
-  [
-    ['job', '--help'],
-    ['<id>', '--json'],
-  ],
-  [
-    ['customers', '--help'],
-    ['--limit', '--banned', '--json'],
-  ],
-  [
-    ['export', '--help'],
-    ['--from', '--to', '--json'],
-  ],
-])('%j says what there is', async (args, words) => {
-  const ran = await tithe(args)
+test('the commands of an operator stand in --help', async () => {
+  const ran = await tithe(['--help'])
   expect(ran).toMatchObject({ status: 0, stderr: '' })
-  for (const word of words) expect(ran.stdout).toContain(word)
+  for (const word of ['status', 'jobs', 'job', 'customers', 'export', 'init', 'doctor', 'backup']) {
+    expect(ran.stdout).toContain(`  ${word} `)
+  }
 })
 
 test('the commands that look run as a process on a database of their own', async () => {

@@ -3,19 +3,6 @@ import { realSettings } from '../support/command.ts'
 import { freshDatabase } from '../support/database.ts'
 import { scratchDir, tithe } from '../support/tithe.ts'
 
-test.each([
-  [['--help'], ['init', 'doctor']],
-  [['init', '--help'], ['--file']],
-  [
-    ['doctor', '--help'],
-    ['--json', 'an invoice of 1 sat'],
-  ],
-])('%j says what there is', async (args, words) => {
-  const ran = await tithe(args)
-  expect(ran).toMatchObject({ status: 0, stderr: '' })
-  for (const word of words) expect(ran.stdout).toContain(word)
-})
-
 test('init without anybody at the keyboard says what to do instead', async () => {
   using scratch = scratchDir()
   const ran = await tithe(['init'], { cwd: scratch.path })

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { npub } from '../../src/nostr/identity.ts'
-import { findChromium } from '../support/chromium.ts'
+import { type BrowserPage, findChromium, openChromium } from '../support/chromium.ts'
 import { type DaemonLab, daemonLab } from '../support/daemon-lab.ts'
 import type { DaemonProcess } from '../support/daemon-process.ts'
 import { openPage } from '../support/page-window.ts'
@@ -13,14 +13,20 @@ const ARTEFACTS = join(import.meta.dirname, '../../test-artefacts')
 describe(`the status page ${where}, from a live daemon`, () => {
   let lab: DaemonLab
   let daemon: DaemonProcess
+  let browser: BrowserPage | undefined
   beforeAll(async () => {
     lab = await daemonLab()
+    const opening = chromium ? openChromium(chromium) : undefined
     daemon = await lab.start()
+    browser = await opening
   })
-  afterAll(() => lab[Symbol.asyncDispose]())
+  afterAll(async () => {
+    await browser?.[Symbol.asyncDispose]()
+    await lab[Symbol.asyncDispose]()
+  })
 
   test('shows the pool as the relays have it, and changes when a job is paid', async () => {
-    await using page = await openPage(daemon.statusUrl, chromium)
+    await using page = await openPage(daemon.statusUrl, browser)
     await page.shows('state', 'open')
     await page.shows('name', 'Timmy')
     expect(await page.text('balance')).toBe('10 000')
@@ -41,9 +47,8 @@ describe(`the status page ${where}, from a live daemon`, () => {
   })
 
   test('is legible on a phone and in the dark, and nothing is wider than the screen', async () => {
-    await using page = await openPage(daemon.statusUrl, chromium)
+    await using page = await openPage(daemon.statusUrl, browser)
     await page.shows('state', 'open')
-    const { browser } = page
     for (const [name, width, scheme] of [
       ['phone-dark', 360, 'dark'],
       ['phone-light', 360, 'light'],
@@ -61,17 +66,17 @@ describe(`the status page ${where}, from a live daemon`, () => {
 
   test('finds its bot behind the # of any address, and says when there is none', async () => {
     const other = `${daemon.statusUrl}/index.html#${npub(daemon.pubkey)}&${lab.relay.url}`
-    await using page = await openPage(other, chromium)
+    await using page = await openPage(other, browser)
     expect(await page.shows('balance', /^10 00\d$/)).not.toBe('')
     await using lost = await openPage(
       `${daemon.statusUrl}/#npub1nonsense&${lab.relay.url}`,
-      chromium,
+      browser,
     )
     await lost.shows('state', 'no bot')
   })
 
   test('says paused when the last replica stops, without being loaded again', async () => {
-    await using page = await openPage(daemon.statusUrl, chromium)
+    await using page = await openPage(daemon.statusUrl, browser)
     await page.shows('state', 'open')
     await daemon.kill('SIGTERM')
     await page.shows('state', 'paused')

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { parseHTML } from 'linkedom'
-import { type BrowserPage, openChromium } from './chromium.ts'
+import type { BrowserPage } from './chromium.ts'
 import { until } from './until.ts'
 
 /** The status page as somebody looks at it, in a browser or in a bare DOM. */
@@ -16,9 +16,9 @@ export interface PageWindow extends AsyncDisposable {
 
 const PAGE = join(import.meta.dirname, '../../src/operator/page/page.js')
 
-/** Opens the page at `url`, which may have a bot behind a `#`. */
-export function openPage(url: string, chromium: string | undefined): Promise<PageWindow> {
-  return chromium ? inChromium(url, chromium) : inBareDom(url)
+/** Opens the page at `url`, which may have a bot behind a `#`; in the browser, in place of what was open. */
+export function openPage(url: string, browser: BrowserPage | undefined): Promise<PageWindow> {
+  return browser ? inChromium(url, browser) : inBareDom(url)
 }
 
 const shower = (read: (id: string) => Promise<string>) => (id: string, expected: string | RegExp) =>
@@ -32,8 +32,9 @@ const shower = (read: (id: string) => Promise<string>) => (id: string, expected:
     30_000,
   )
 
-async function inChromium(url: string, binary: string): Promise<PageWindow> {
-  const browser = await openChromium(binary)
+async function inChromium(url: string, browser: BrowserPage): Promise<PageWindow> {
+  // Another part behind the # alone would load nothing.
+  await browser.open('about:blank')
   await browser.open(url)
   const read = async (id: string) => {
     const at = `document.getElementById(${JSON.stringify(id)})`
@@ -48,7 +49,7 @@ async function inChromium(url: string, binary: string): Promise<PageWindow> {
       return value === null ? null : String(value)
     },
     shows: shower(read),
-    [Symbol.asyncDispose]: () => browser[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {},
   }
 }
 

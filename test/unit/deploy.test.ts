@@ -110,7 +110,7 @@ test('what actions of alerts name as commands exists', () => {
 const names = new Set(settingsTable().map(({ name }) => name))
 
 describe('compose.yaml', () => {
-  const service = z.object({
+  const part = z.object({
     environment: z.record(z.string(), z.string()),
     volumes: z.array(z.string()),
     stop_grace_period: z.string(),
@@ -118,8 +118,8 @@ describe('compose.yaml', () => {
   const file = z
     .object({
       services: z.object({
-        tithe: service.extend({ ports: z.array(z.string()), env_file: z.string() }),
-        database: service.extend({ image: z.string() }),
+        tithe: part.extend({ ports: z.array(z.string()), env_file: z.string() }),
+        database: part.extend({ image: z.string() }),
       }),
       volumes: z.record(z.string(), z.null()),
     })
