@@ -88,6 +88,8 @@ function relaysOf(replicas: readonly Replica[]): RelayView[] {
 
 /** Late by this long, seconds, a lane does not keep up. */
 const LATE_SECONDS = 60
+/** A relay that is not heard for less than this, milliseconds, is being connected to. */
+const DEAF_MS = 30_000
 /** Jobs in a row that fail at the backend before that is more than one customer's bad luck. */
 export const FAILING_JOBS = 3
 
@@ -95,7 +97,7 @@ export const FAILING_JOBS = 3
 export function attentionOf(overview: Overview): string[] {
   const { drift, queues, waiting, replicas, relays, lnbits } = overview
   const late = queues.filter(({ oldestDueSeconds }) => (oldestDueSeconds ?? 0) > LATE_SECONDS)
-  const deaf = relays.filter(({ liveMs }) => liveMs === null)
+  const deaf = relays.filter(({ deafMs }) => (deafMs ?? 0) > DEAF_MS)
   return [
     ...(replicas.length === 0 ? ['nothing runs here: tithe start'] : []),
     ...(drift.ledgerSats === 0 ? [] : ['the books do not add up: tithe audit']),

@@ -24,7 +24,9 @@ test('each operator gets the whole status, which nobody else can read or find', 
     ...{ holder: 'one', version: '1.0.0', upSeconds: 90 },
     facts: {
       ...quietFacts,
-      relays: [{ url: 'wss://relay.example/token', state: 'waiting', liveMs: null, deafMs: 5 }],
+      relays: [
+        { url: 'wss://relay.example/token', state: 'waiting', liveMs: null, deafMs: 60_000 },
+      ],
     },
   })
   await loop.runOnce()

@@ -81,7 +81,7 @@ test('a relay is live when one replica hears it, and deaf when none does', async
   const deaf: ReplicaFacts = {
     ...well(),
     relays: [
-      { url: 'wss://relay.example/secret-token', state: 'waiting', liveMs: null, deafMs: 9 },
+      { url: 'wss://relay.example/secret-token', state: 'waiting', liveMs: null, deafMs: 60_000 },
     ],
   }
   await running(db, deaf, 'two:2:bb')
