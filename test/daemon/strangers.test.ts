@@ -3,6 +3,7 @@ import { startRelay } from '../../src/sandbox/relay.ts'
 import { type DaemonLab, daemonLab } from '../support/daemon-lab.ts'
 import type { DaemonProcess } from '../support/daemon-process.ts'
 import type { Heard } from '../support/strangers/mailbox.ts'
+import { moreRelays } from '../support/strangers/more-relays.ts'
 import { ndkStranger } from '../support/strangers/ndk.ts'
 import { nostrToolsStranger } from '../support/strangers/nostr-tools.ts'
 import { startLooseRelay, startNostrRelay } from '../support/strangers/relays.ts'
@@ -14,34 +15,35 @@ import type { Stranger, StrangerKind } from '../support/strangers/stranger.ts'
  * key. The daemon reads all the relays, each stranger knows one of them.
  */
 
-const relayKinds = {
+const relayKinds: Record<string, () => Promise<{ url: string } & AsyncDisposable>> = {
   'our sandbox relay': () => startRelay(),
   'our sandbox relay with AUTH': () => startRelay({ requireAuth: true, authToWrite: true }),
   '@nostr-relay/core': () => startNostrRelay(),
   '@nostr-relay/core with AUTH': () => startNostrRelay({ auth: true }),
   'the npm package relays': () => startLooseRelay(),
+  ...moreRelays(),
 }
 
-type RelayName = keyof typeof relayKinds
-
 const kinds = [nostrToolsStranger, ndkStranger, rustNostrStranger]
-const relayNames = Object.keys(relayKinds) as RelayName[]
+const relayNames = Object.keys(relayKinds)
 const pairs = relayNames.flatMap((relay) => kinds.map((kind) => ({ relay, kind, name: kind.name })))
 
 const stack = new AsyncDisposableStack()
-const urls = new Map<RelayName, string>()
+const urls = new Map<string, string>()
 let lab: DaemonLab
 let daemon: DaemonProcess
 
 beforeAll(async () => {
   lab = stack.use(await daemonLab())
-  for (const name of relayNames) urls.set(name, stack.use(await relayKinds[name]()).url)
+  for (const [name, start] of Object.entries(relayKinds)) {
+    urls.set(name, stack.use(await start()).url)
+  }
   daemon = await lab.start({ RELAYS: [...urls.values()].join(',') })
 })
 
 afterAll(() => stack.disposeAsync())
 
-const stranger = (kind: StrangerKind, relay: RelayName): Promise<Stranger> =>
+const stranger = (kind: StrangerKind, relay: string): Promise<Stranger> =>
   kind.create({ bot: daemon.pubkey, relay: urls.get(relay) ?? '' })
 
 const bolt11In = (heard: Heard): string => /\bln[a-z0-9]{100,}\b/.exec(textOf(heard))?.[0] ?? ''
