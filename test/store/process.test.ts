@@ -6,8 +6,8 @@ import { isAlive, isServer, serverProcessesIn } from '../../src/store/process.ts
 import { until } from '../support/until.ts'
 
 test('a process that ended and was not reaped is not alive', async () => {
-  // The shell becomes a sleep that never asks after the child it inherits.
-  const parent = spawn('/bin/sh', ['-c', 'sh -c "exit 0" & echo $!; exec sleep 60'], {
+  // The shell becomes a sleep that never asks after the child it inherits, and has long done so when the child ends.
+  const parent = spawn('/bin/sh', ['-c', 'sleep 0.5 & echo $!; exec sleep 60'], {
     stdio: ['ignore', 'pipe', 'ignore'],
   })
   try {
