@@ -43,6 +43,9 @@ export async function openChromium(binary: string): Promise<BrowserPage> {
     ],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   )
+  // A test run that is cut off must not leave a browser behind.
+  const end = () => void child.kill('SIGKILL')
+  process.once('exit', end)
   const address = await debuggerOf(child)
   const { port } = new URL(address)
   const targets = await fetch(`http://127.0.0.1:${port}/json/list`)
@@ -52,7 +55,8 @@ export async function openChromium(binary: string): Promise<BrowserPage> {
   return {
     async open(url) {
       const loaded = talk.next('Page.loadEventFired')
-      await talk.call('Page.navigate', { url })
+      const { errorText } = await talk.call('Page.navigate', { url })
+      if (errorText !== undefined) throw new Error(`${url} was not opened: ${errorText}`)
       await loaded
     },
     async read(expression) {
@@ -77,8 +81,9 @@ export async function openChromium(binary: string): Promise<BrowserPage> {
     complaints: talk.complaints,
     async [Symbol.asyncDispose]() {
       talk.close()
+      process.removeListener('exit', end)
       const gone = once(child, 'exit')
-      child.kill('SIGKILL')
+      end()
       await gone
       rmSync(profile, { recursive: true, force: true, maxRetries: 5 })
     },
@@ -106,13 +111,14 @@ async function connect(url: string) {
   const said: string[] = []
   let last = 0
   socket.onmessage = ({ data }) => {
-    const { id, method, params, result } = JSON.parse(String(data)) as {
+    const { id, method, params, result, error } = JSON.parse(String(data)) as {
       id?: number
       method?: string
       params?: Answer
       result?: Answer
+      error?: { message: string }
     }
-    if (id !== undefined) waiting.get(id)?.(result ?? {})
+    if (id !== undefined) waiting.get(id)?.(error ? { errorText: error.message } : (result ?? {}))
     if (method === undefined) return
     awaited.get(method)?.()
     if (method === 'Runtime.exceptionThrown') said.push(JSON.stringify(params?.exceptionDetails))
