@@ -137,7 +137,9 @@ export function createWatch(options: WatchOptions): Watch {
       })
       paid += await words.confirm(likely)
     }
-    const room = looks.take(LOOKS_AT_ONCE)
+    // No more than are due: what the watch holds, an expiry of the same moment has to do without.
+    const wanted = watched.filter((invoice) => invoice.due).length
+    const room = looks.take(Math.min(LOOKS_AT_ONCE, wanted))
     const due = room > 0 ? await takeDueLooks(sql, room) : []
     looks.giveBack(room - due.length)
     const found = await Promise.all(due.map((watched) => words.look(watched, 'background')))

@@ -86,14 +86,17 @@ export interface WatchedInvoice {
   amountSats: number
 }
 
-/** Hashes that may still be paid: open ones, and expired ones within their grace time. One of them, if named. */
+/**
+ * Hashes that may still be paid: open ones, and expired ones within their grace time. One of them, if named.
+ * `due` says that its own look is.
+ */
 export async function readWatched(
   sql: Sql,
   limit: number,
   paymentHash?: string,
-): Promise<WatchedInvoice[]> {
-  const rows = await sql<WatchedInvoice[]>`
-    select payment_hash, amount_sats from invoices
+): Promise<(WatchedInvoice & { due: boolean })[]> {
+  const rows = await sql<(WatchedInvoice & { due: boolean })[]>`
+    select payment_hash, amount_sats, look_at <= now() as due from invoices
     where look_at is not null
       and (${paymentHash ?? null}::text is null or payment_hash = ${paymentHash ?? null})
     order by look_at limit ${limit}`.execute()

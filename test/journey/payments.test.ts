@@ -146,6 +146,8 @@ test('a payment during an outage of LNbits is found by hash when it is back', as
     return rows.length > 0
   })
   await lab.play.recover()
+  // Questions that fail cost looks too, and without one the node is not asked.
+  await until('it answers', async () => (await bot.lnbits.health()).up)
   await until('the expiry has asked again', async () => {
     // Its next try is seconds away; time passes faster here.
     const waits = await lab.sql`
