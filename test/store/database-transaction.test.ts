@@ -50,13 +50,16 @@ test('two transactions that lock each other both commit in the end', async () =>
   const { sql } = db
   await sql`create table t (id int primary key, n int)`
   await sql`insert into t values (1, 0), (2, 0)`
-  let attempts = 0
+  let [attempts, hold] = [0, 0]
+  const both = Promise.withResolvers<void>()
   const crossing = (first: number, then: number) => {
     return inTransaction(sql, async (tx) => {
       attempts += 1
       await tx`set local deadlock_timeout = '20ms'`
       await tx`update t set n = n + 1 where id = ${first}`
-      await tx`select pg_sleep(0.05)`
+      hold += 1
+      if (hold === 2) both.resolve()
+      await both.promise
       await tx`update t set n = n + 1 where id = ${then}`
     })
   }
