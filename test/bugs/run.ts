@@ -52,6 +52,7 @@ async function tryAll(
   )
   const [first] = trees
   if (!first) throw new Error('there is no tree to plant in')
+  complain(`${bugs.length} bugs; first their tests without any`)
   const unsound = await unsoundTests(
     first,
     bugs.flatMap(({ tests }) => tests),

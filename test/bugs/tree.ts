@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import {
   cpSync,
-  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -44,6 +44,7 @@ function trackedFiles(from: string): string[] {
   const args = ['ls-files', '-z', '--cached', '--others', '--exclude-standard']
   const { status, stdout, stderr, error } = spawnSync('git', args, { cwd: from, encoding: 'utf8' })
   if (status !== 0) throw new Error(`git cannot list the files of ${from}: ${error ?? stderr}`)
-  // What was deleted and not committed is still listed.
-  return stdout.split('\0').filter((file) => file !== '' && existsSync(join(from, file)))
+  // What was deleted and not committed is still listed, and so is a link to a directory.
+  const isFile = (file: string) => statSync(join(from, file), { throwIfNoEntry: false })?.isFile()
+  return stdout.split('\0').filter((file) => file !== '' && isFile(file))
 }

@@ -32,6 +32,8 @@ export async function runVitest(run: VitestRun): Promise<VitestAnswer> {
   const pattern = run.titles.map(literally).join('|')
   const args = [
     ...['run', ...run.files, '--maxWorkers=1', '--reporter=json', `--outputFile=${report}`],
+    // On a machine that is busy a test may fail by itself; what fails twice has a reason.
+    '--retry=1',
     ...(run.bail ? ['--bail=1'] : []),
     ...(pattern === '' ? [] : ['--testNamePattern', pattern]),
   ]

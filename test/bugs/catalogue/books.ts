@@ -58,7 +58,7 @@ export const booksBugs: PlantedBug[] = [
     file: 'src/operator/solvency.ts',
     find: 'stopped: driftSats !== 0, driftSats',
     replace: 'stopped: Math.abs(driftSats) > 1, driftSats',
-    tests: ['test/journey/solvency.test.ts'],
+    tests: ['test/journey/solvency.test.ts › one stolen sat'],
   },
   {
     name: 'backend-inherits-secrets',
@@ -66,7 +66,7 @@ export const booksBugs: PlantedBug[] = [
     file: 'src/backends/confined.ts',
     find: 'env: { ...run.env }',
     replace: 'env: { ...process.env, ...run.env }',
-    tests: ['test/unit/backends/command.test.ts'],
+    tests: ['test/unit/backends/command.test.ts › is no environment at all'],
   },
   {
     name: 'key-compared-by-prefix',

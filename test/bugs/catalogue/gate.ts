@@ -67,7 +67,10 @@ export const gateBugs: PlantedBug[] = [
     file: 'src/journey/accept.ts',
     find: 'pool.openPromisesSats += job.promisedSats',
     replace: 'pool.openPromisesSats += 0',
-    tests: ['test/journey/promises.test.ts', 'test/journey/races.test.ts › two hundred keys'],
+    tests: [
+      'test/journey/promises.test.ts › keys at once are promised',
+      'test/journey/races.test.ts › two hundred keys',
+    ],
   },
   {
     name: 'promise-counted-twice',
@@ -75,7 +78,7 @@ export const gateBugs: PlantedBug[] = [
     file: 'src/journey/accept.ts',
     find: 'pool.openPromisesSats += job.promisedSats',
     replace: 'pool.openPromisesSats += 2 * job.promisedSats',
-    tests: ['test/journey/promises.test.ts', 'test/journey/races.test.ts › two hundred keys'],
+    tests: ['test/journey/promises.test.ts › keys at once are promised'],
   },
   {
     name: 'second-discount-open',
@@ -121,7 +124,7 @@ export const gateBugs: PlantedBug[] = [
     find: "if (standing.banned) return refusal('banned')",
     replace:
       "await sql`update timmy_config set updated_at = now()`\n  if (standing.banned) return refusal('banned')",
-    tests: ['test/journey/rules-estimate.test.ts'],
+    tests: ['test/journey/rules-estimate.test.ts › a thousand estimates change no row'],
   },
   {
     name: 'estimate-on-a-writing-transaction',
@@ -131,7 +134,7 @@ export const gateBugs: PlantedBug[] = [
     replace: "sql.begin('write', body)",
     tests: [
       'test/store/database.test.ts › a read-only body',
-      'test/journey/rules-estimate.test.ts',
+      'test/journey/rules-estimate.test.ts › the transaction of an estimate',
     ],
   },
   {

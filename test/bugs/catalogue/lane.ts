@@ -18,7 +18,7 @@ export const laneBugs: PlantedBug[] = [
           from due where j.id = due.id`,
     replace: `tries = tries + 1
           from due where j.id = due.id`,
-    tests: ['test/journey/lane.test.ts'],
+    tests: ['test/journey/lane.test.ts › a row whose owner died is claimed'],
   },
   {
     name: 'claimed-by-two',
@@ -112,7 +112,10 @@ export const laneBugs: PlantedBug[] = [
     file: 'src/store/database.ts',
     find: 'if (!isRace(error) || attempt >= limits.TRANSACTION_TRIES) throw error',
     replace: 'if (attempt >= limits.TRANSACTION_TRIES) throw error',
-    tests: ['test/store/database-transaction.test.ts'],
+    tests: [
+      'test/store/database-transaction.test.ts › any other failure',
+      'test/store/database-transaction.test.ts › a connection lost inside',
+    ],
   },
   {
     name: 'one-customer-takes-all',
@@ -120,7 +123,7 @@ export const laneBugs: PlantedBug[] = [
     file: 'src/store/lanes.ts',
     find: 'order by ready.turn, ready.due_at',
     replace: 'order by ready.due_at',
-    tests: ['test/journey/lane-fair.test.ts'],
+    tests: ['test/journey/lane-fair.test.ts › a customer with one job is claimed before'],
   },
   {
     name: 'write-before-begin',
@@ -128,6 +131,9 @@ export const laneBugs: PlantedBug[] = [
     file: 'src/store/transaction.ts',
     find: '(waiting.length > 0 || !isRead(query))',
     replace: '(waiting.length > 0 && !isRead(query))',
-    tests: ['test/store/transaction-pipeline.test.ts'],
+    tests: [
+      'test/store/transaction-pipeline.test.ts › what reads leaves with the begin',
+      'test/store/transaction-pipeline.test.ts › a begin that fails',
+    ],
   },
 ]

@@ -8,7 +8,7 @@ export const messageBugs: PlantedBug[] = [
     file: 'src/nostr/giftwrap.ts',
     find: "if (id !== undefined && id !== rumor.id) return refused('rumor-id')",
     replace: 'if (isHex32(id)) Object.assign(rumor, { id })',
-    tests: ['test/unit/nostr/giftwrap.test.ts'],
+    tests: ['test/unit/nostr/giftwrap.test.ts › rumor-id'],
   },
   {
     name: 'dedup-before-verify',
@@ -32,7 +32,7 @@ export const messageBugs: PlantedBug[] = [
     file: 'src/nostr/giftwrap.ts',
     find: "if (pubkey !== sender) return refused('impersonation')",
     replace: '',
-    tests: ['test/unit/nostr/giftwrap.test.ts'],
+    tests: ['test/unit/nostr/giftwrap.test.ts › impersonation'],
   },
   {
     name: 'seal-unsigned',
@@ -40,7 +40,7 @@ export const messageBugs: PlantedBug[] = [
     file: 'src/nostr/giftwrap.ts',
     find: "return verifyEvent(identity.curve, seal) ? seal : refused('seal-sig')",
     replace: 'return seal',
-    tests: ['test/unit/nostr/giftwrap.test.ts'],
+    tests: ['test/unit/nostr/giftwrap.test.ts › seal-sig'],
   },
   {
     name: 'mac-unchecked',
@@ -48,7 +48,7 @@ export const messageBugs: PlantedBug[] = [
     file: 'src/nostr/nip44.ts',
     find: "throw new Nip44Error('mac')",
     replace: 'void 0',
-    tests: ['test/unit/nostr/nip44.test.ts'],
+    tests: ['test/unit/nostr/nip44.test.ts › invalid MAC'],
   },
   {
     name: 'group-message-is-a-job',
@@ -64,7 +64,7 @@ export const messageBugs: PlantedBug[] = [
     file: 'src/nostr/event.ts',
     find: "s.isWellFormed() && !s.includes('\\0')",
     replace: 's.length >= 0',
-    tests: ['test/unit/nostr/event.test.ts', 'test/unit/nostr/giftwrap.test.ts'],
+    tests: ['test/unit/nostr/event.test.ts'],
   },
   {
     name: 'since-last-seen',
@@ -72,7 +72,7 @@ export const messageBugs: PlantedBug[] = [
     file: 'src/nostr/feed-line.ts',
     find: '- this.stream.backdateSeconds - 1',
     replace: '+ 1',
-    tests: ['test/unit/nostr/feed.test.ts', 'test/unit/nostr/feed-cursor.test.ts'],
+    tests: ['test/unit/nostr/feed.test.ts › a first run looks back once'],
   },
   {
     name: 'cursor-without-eose',
@@ -128,7 +128,7 @@ export const messageBugs: PlantedBug[] = [
     file: 'src/nostr/identity.ts',
     find: 'const shown = { pubkey }',
     replace: "const shown = { pubkey, secret: Buffer.from(secret).toString('hex') }",
-    tests: ['test/unit/nostr/identity.test.ts'],
+    tests: ['test/unit/nostr/identity.test.ts › shows in no dump'],
   },
   {
     name: 'rumor-content-logged',

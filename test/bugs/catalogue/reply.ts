@@ -20,7 +20,7 @@ export const replyBugs: PlantedBug[] = [
     file: 'src/nostr/relay-publishes.ts',
     find: "if (accepted || prefix === 'duplicate')",
     replace: "if (accepted || prefix !== 'auth-required')",
-    tests: ['test/unit/nostr/relay-publish.test.ts'],
+    tests: ['test/unit/nostr/relay-publish.test.ts › is an outcome'],
   },
   {
     name: 'delivered-by-one-part',
@@ -78,6 +78,6 @@ export const replyBugs: PlantedBug[] = [
     file: 'src/lightning/public-get.ts',
     find: 'kept.set(hostname, asked)',
     replace: 'kept.clear()',
-    tests: ['test/unit/lightning/lnurl.test.ts'],
+    tests: ['test/unit/lightning/lnurl.test.ts › DNS rebinding'],
   },
 ]

@@ -95,7 +95,7 @@ export const settlementBugs: PlantedBug[] = [
     replace: 'netPaidSats: job.paidSats',
     tests: [
       'test/journey/sessions.test.ts › a top-up earns no trust',
-      'test/journey/trust.test.ts',
+      'test/journey/trust.test.ts › three paid days and a week',
     ],
   },
   {
@@ -128,6 +128,6 @@ export const settlementBugs: PlantedBug[] = [
     file: 'src/journey/settle.ts',
     find: '!other || other.job.epoch < work.job.epoch',
     replace: '!other || other.job.epoch > work.job.epoch',
-    tests: ['test/journey/money.test.ts'],
+    tests: ['test/journey/money.test.ts › a job that is ended'],
   },
 ]

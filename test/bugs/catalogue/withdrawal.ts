@@ -67,7 +67,7 @@ export const withdrawalBugs: PlantedBug[] = [
     file: 'src/journey/withdraw-ask.ts',
     find: 'sats !== undefined && sats !== amountSats',
     replace: 'sats !== undefined && sats > amountSats',
-    tests: ['test/journey/withdraw-refusals.test.ts'],
+    tests: ['test/journey/withdraw-refusals.test.ts › an address whose invoice asks for more'],
   },
   {
     name: 'lnurl-amount-unchecked',
@@ -75,7 +75,7 @@ export const withdrawalBugs: PlantedBug[] = [
     file: 'src/lightning/lnurl.ts',
     find: 'amountMsat !== BigInt(asked.amountSats) * 1000n',
     replace: 'amountMsat < BigInt(asked.amountSats) * 1000n',
-    tests: ['test/unit/lightning/lnurl.test.ts'],
+    tests: ['test/unit/lightning/lnurl.test.ts › a larger invoice'],
   },
   {
     name: 'own-invoice-withdrawn-to',
@@ -83,7 +83,7 @@ export const withdrawalBugs: PlantedBug[] = [
     file: 'src/journey/withdraw-ask.ts',
     find: "if (own.state !== 'absent') return refusal('own_invoice')",
     replace: '',
-    tests: ['test/journey/withdraw-refusals.test.ts'],
+    tests: ['test/journey/withdraw-refusals.test.ts › an invoice of the bot whose row was lost'],
   },
   {
     name: 'invoice-withdrawn-to-twice',
@@ -91,7 +91,7 @@ export const withdrawalBugs: PlantedBug[] = [
     file: 'src/journey/withdraw-ask.ts',
     find: "if (facts.knownHash) return refusal('own_invoice')",
     replace: '',
-    tests: ['test/journey/withdraw-refusals.test.ts', 'test/journey/withdraw-races.test.ts'],
+    tests: ['test/journey/withdraw-races.test.ts › one invoice that ten customers'],
   },
   {
     name: 'fee-gap',
@@ -107,7 +107,7 @@ export const withdrawalBugs: PlantedBug[] = [
     file: 'src/journey/withdraw-ask.ts',
     find: 'amountSats + reserveSats > facts.availableSats',
     replace: 'amountSats > facts.availableSats',
-    tests: ['test/journey/withdraw-refusals.test.ts'],
+    tests: ['test/journey/withdraw-refusals.test.ts › more than is there, the reserve counted'],
   },
   {
     name: 'restart-without-asking',
