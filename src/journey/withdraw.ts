@@ -26,8 +26,9 @@ export interface WithdrawOptions {
 }
 
 const TURN = 'payout'
-/** Longer than the POSTs and the looks around them may take. */
-const TURN_SECONDS = 240
+/** A replica that dies with the turn keeps the others waiting this long; one that lives keeps the turn. */
+const TURN_SECONDS = 30
+const TURN_RENEWAL_MS = 10_000
 const TURN_PAUSE_MS = 500
 /** Not sent any more when the invoice has less life than a slow LNbits takes. */
 const LAST_SEND_SECONDS = 15
@@ -113,18 +114,31 @@ export function createWithdraw(options: WithdrawOptions) {
 
 /** One call that may make the node pay at a time, over all replicas: it stalls a whole LNbits. */
 function createTurns(
-  { sql, holder }: Pick<WithdrawOptions, 'sql' | 'holder'>,
+  { sql, holder, clock }: Pick<WithdrawOptions, 'sql' | 'holder' | 'clock'>,
   later: (row: Withdrawal) => Promise<void>,
 ) {
   let paying = false
+
+  async function keepTurn(until: AbortSignal): Promise<void> {
+    while (!until.aborted) {
+      await clock.sleep(TURN_RENEWAL_MS, until)
+      // A turn that is lost costs a stalled LNbits, not a sat.
+      if (!until.aborted) await takeTurn(sql, TURN, holder, TURN_SECONDS).catch(() => false)
+    }
+  }
+
   return async (row: Withdrawal, act: () => Promise<void>): Promise<void> => {
     if (paying) return later(row)
     paying = true
     try {
       if (!(await takeTurn(sql, TURN, holder, TURN_SECONDS))) return await later(row)
+      const over = new AbortController()
+      const keeping = keepTurn(over.signal)
       try {
         await act()
       } finally {
+        over.abort()
+        await keeping
         await leaveTurn(sql, TURN, holder)
       }
     } finally {
