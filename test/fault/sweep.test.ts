@@ -3,7 +3,7 @@ import { type Failpoint, failpoints } from '../../src/failpoint.ts'
 import { type JourneyLab, journeyLab } from '../support/journey-lab.ts'
 import { type JobKind, jobKinds } from '../support/job-kinds.ts'
 import { say } from '../support/money-sweep.ts'
-import { SWEEP_MS, type Seeded, seeded, sweepRounds } from '../support/seeded.ts'
+import { oneTry, type Seeded, seeded, sweepRounds } from '../support/seeded.ts'
 import { until } from '../support/until.ts'
 
 /*
@@ -102,6 +102,7 @@ const shuffled = <T>(list: readonly T[], random: Seeded): T[] =>
 
 test(
   'whatever dies at a failpoint, every kind of job reaches its end with whole books',
+  oneTry,
   async () => {
     const random = seeded()
     await using lab = await journeyLab()
@@ -125,11 +126,11 @@ test(
     say(`single deaths: seed ${random.seed}, ${JSON.stringify(tally)}, ${seconds} s`)
     expect(tally.missed).toBeLessThan(singles.length / 10)
   },
-  SWEEP_MS,
 )
 
 test(
   'a second death while the first is recovered from changes nothing either',
+  oneTry,
   async () => {
     const random = seeded()
     await using lab = await journeyLab()
@@ -147,5 +148,4 @@ test(
     say(`double deaths: seed ${random.seed}, ${JSON.stringify(tally)}, ${seconds} s`)
     expect(tally.deaths).toBeGreaterThan(runs.length)
   },
-  SWEEP_MS,
 )

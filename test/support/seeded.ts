@@ -12,6 +12,9 @@ export interface Seeded {
 /** A heavy sweep on a machine shared with others takes minutes; the limit is for hangs only. */
 export const SWEEP_MS = 600_000
 
+/** A random run is not tried again with other choices: what it found once is there. */
+export const oneTry = { retry: 0, timeout: SWEEP_MS } as const
+
 /** How many rounds a random sweep does: `usual`, or `heavy` when TITHE_SWEEP is set. */
 export const sweepRounds = (usual: number, heavy: number): number =>
   process.env.TITHE_SWEEP ? heavy : usual
