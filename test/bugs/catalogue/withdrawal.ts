@@ -86,14 +86,6 @@ export const withdrawalBugs: PlantedBug[] = [
     tests: ['test/journey/withdraw-refusals.test.ts › an invoice of the bot whose row was lost'],
   },
   {
-    name: 'invoice-withdrawn-to-twice',
-    why: 'one invoice is held for twice, is paid once, and what the other hold becomes is chance',
-    file: 'src/journey/withdraw-ask.ts',
-    find: "if (facts.knownHash) return refusal('own_invoice')",
-    replace: '',
-    tests: ['test/journey/withdraw-races.test.ts › one invoice that ten customers'],
-  },
-  {
     name: 'fee-gap',
     why: 'the part of a fee above its reserve is booked nowhere, and LNbits has less than the ledger',
     file: 'src/money/withdrawal.ts',
