@@ -83,8 +83,10 @@ export function createWithdraw(options: WithdrawOptions) {
       })
       if (!sent) throw new LeaseLost()
       await failpoint('withdraw:sent')
-      // A process that was asleep here may wake up when others have long given the hold back.
-      if (signal.aborted || clock.now() - beganAt > SEND_WITHIN_MS) {
+      // A process that was asleep here may wake up when others have long given the hold back. Of a clock that
+      // was set back meanwhile nobody knows how long that was.
+      const tookMs = clock.now() - beganAt
+      if (signal.aborted || tookMs < 0 || tookMs > SEND_WITHIN_MS) {
         return outcomes.again(sent, ABSENT_AFTER_SECONDS * 1000, 'woke up too late to pay')
       }
       await pay(sent)
