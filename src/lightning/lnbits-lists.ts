@@ -84,7 +84,12 @@ function createChanges(page: Page) {
         const instants = rows.map((row) => instantSeconds(row.updated_at) ?? 0)
         newest = Math.max(newest, ...instants)
         const oldest = Math.min(...instants)
-        if (size < RECENT_ROWS || oldest < seenUpTo - RECENT_OVERLAP_SECONDS) break
+        // Without the last condition the end of a burst would be read in full by every look after it.
+        const isLast =
+          size < RECENT_ROWS ||
+          oldest < seenUpTo - RECENT_OVERLAP_SECONDS ||
+          rows.every((row) => paid.has(row.payment_hash))
+        if (isLast) break
       }
       seenUpTo = newest
       for (const row of found) {

@@ -269,6 +269,22 @@ describe('bulk looks', () => {
     expect(lab.play.faults.calls.list - before).toBe(2)
   })
 
+  test('cost one request each in the quiet after a burst of payments (trap 25)', async () => {
+    await using lab = await startLab()
+    const none = Array.from({ length: 200 }, (_, at) => at.toString(16).padStart(64, '0'))
+    const made: string[] = []
+    for (let round = 0; round < 120; round++) {
+      const { paymentHash } = await lab.invoice(1)
+      lab.play.payFromOutside(paymentHash)
+      made.push(paymentHash)
+    }
+    const burst = await lab.lnbits.listIncoming([...none, ...made])
+    expect([...burst.keys()].sort()).toEqual(made.toSorted())
+    const before = lab.play.faults.calls.list
+    for (let look = 0; look < 3; look++) await lab.lnbits.listIncoming(none)
+    expect(lab.play.faults.calls.list - before).toBe(3)
+  })
+
   test('name a payment again until nobody asks for it, whatever was paid since', async () => {
     await using lab = await startLab()
     const first = await lab.invoice(21)
