@@ -29,6 +29,10 @@ export interface Stage extends AsyncDisposable {
   pay(bolt11: string): Promise<void>
   /** Milliseconds of one invoice of LNbits, asked for by HTTP. */
   timeInvoice(): Promise<number>
+  /** When LNbits settled an invoice by its own clock, milliseconds since the epoch. */
+  settledAt(paymentHash: string): Promise<number>
+  /** One message to the process of relays and LNbits, and its answer. */
+  askWorld(question: object): Promise<unknown>
 }
 
 export interface StageOptions {
@@ -38,11 +42,15 @@ export interface StageOptions {
   /** The daemon's key; a fresh one unless given. */
   secret?: Uint8Array
   environment?: Record<string, string>
+  /** File and arguments of the process of relays and LNbits, instead of the usual one. */
+  world?: [file: string, ...args: string[]]
 }
 
 export interface World {
   relays: string[]
   lnbitsUrl: string
+  /** Where payers go, if not where the daemon does. */
+  payerUrl?: string
   invoiceKey: string
   payerKey: string
 }
@@ -56,7 +64,8 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const target = await makeDatabase(server)
   const sql = openDatabase({ ...target, max: 4, applicationName: 'tithe bench', log: silentLog })
   await migrate(sql, { dir: MIGRATIONS })
-  const world = fork(at('stage-world.ts'), [String(options.relays ?? 1)])
+  const [worldFile, ...worldArgs] = options.world ?? [at('stage-world.ts')]
+  const world = fork(worldFile, [String(options.relays ?? 1), ...worldArgs])
   const facts = (await firstMessage(world)) as World
   const others = (await options.otherRelays?.(facts.relays[0] ?? '')) ?? []
   const environment = {
@@ -107,6 +116,11 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
       await callLnbits(facts, facts.invoiceKey, { out: false, amount: 21, memo: 'bench' })
       return performance.now() - began
     },
+    settledAt: (paymentHash: string) => readSettled(facts, paymentHash),
+    async askWorld(question: object) {
+      world.send(question)
+      return firstMessage(world)
+    },
     async [Symbol.asyncDispose]() {
       await stage.stopBot()
       world.disconnect()
@@ -124,14 +138,28 @@ const named = (message: unknown) => {
   return { bot: pubkey, statusUrl, curve }
 }
 
-async function callLnbits({ lnbitsUrl }: World, key: string, body: object): Promise<Response> {
-  const response = await fetch(`${lnbitsUrl}/api/v1/payments`, {
+async function callLnbits(world: World, key: string, body: object): Promise<Response> {
+  const response = await fetch(`${world.payerUrl ?? world.lnbitsUrl}/api/v1/payments`, {
     method: 'POST',
     headers: { 'x-api-key': key, 'content-type': 'application/json' },
     body: JSON.stringify(body),
   })
   await response.arrayBuffer()
   return response
+}
+
+/** A paid row is written for the last time when it is settled. */
+async function readSettled(world: World, paymentHash: string): Promise<number> {
+  const address = `${world.payerUrl ?? world.lnbitsUrl}/api/v1/payments/${paymentHash}`
+  const response = await fetch(address, { headers: { 'x-api-key': world.invoiceKey } })
+  const { details } = (await response.json()) as { details: { updated_at: string } }
+  return microsecondsOf(details.updated_at) / 1000
+}
+
+/** `2026-11-25T23:02:41.870969+00:00`: a `Date` would drop the last three digits. */
+function microsecondsOf(instant: string): number {
+  const [, micros = ''] = /\.\d{3}(\d{3})/.exec(instant) ?? []
+  return Date.parse(instant) * 1000 + Number(micros)
 }
 
 export async function firstMessage(child: ChildProcess): Promise<unknown> {

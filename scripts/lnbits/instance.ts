@@ -25,6 +25,8 @@ export interface RealWallet {
 /** A real LNbits on loopback that ends with its parent, however that ends. */
 export interface RealLnbits extends AsyncDisposable {
   url: string
+  /** Its SQLite file, for rows that would take too long to make by its API. */
+  databaseFile: string
   /** Makes a wallet of its own account and credits it. */
   createWallet(name: string, balanceSats: number): Promise<RealWallet>
   /** USD per BTC; 0 takes the price away. */
@@ -77,6 +79,7 @@ export async function startRealLnbits(
     const token = await firstInstall(url)
     const lnbits: RealLnbits = {
       url,
+      databaseFile: join(data, 'database.sqlite3'),
       createWallet: (name, balanceSats) => createWallet({ url, token, name, balanceSats }),
       setRate: rates.set,
       kill: () => process_.end('SIGKILL'),
