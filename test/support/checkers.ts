@@ -98,6 +98,18 @@ async function brokenPayments({ sql, play }: Evidence): Promise<string[]> {
   )
 }
 
+/** Payments of LNbits' books that no invoice of ours is marked with: money that came and bought nothing, so far. */
+export async function unbooked({ sql, play }: Evidence): Promise<string[]> {
+  const booked = await sql<{ paymentHash: string }[]>`
+    select payment_hash from invoices where state = 'paid'`
+  const known = new Set(booked.map(({ paymentHash }) => paymentHash))
+  return paidIn(play)
+    .filter(({ paymentHash }) => !known.has(paymentHash))
+    .map(({ paymentHash, amountMsat }) => {
+      return `the payment ${paymentHash.slice(0, 8)} of ${amountMsat / 1000} sats was never booked`
+    })
+}
+
 /** C11. */
 async function brokenBalance(evidence: Evidence): Promise<string[]> {
   const drift = await driftSats(evidence)

@@ -66,7 +66,7 @@ const actions: [share: number, name: string, act: (chaos: Chaos) => unknown][] =
   [12, 'stopped', ({ fleet, random }) => fleet.freeze(2_500 + random.int(3_000))],
   [20, 'commits cut', ({ world, random }) => world.gate.cutCommits(1 + random.int(3))],
   [3, 'Postgres stopped', ({ world }) => world.stopPostgres()],
-  [3, 'LNbits out', ({ world, random }) => void outage(world, 500 + random.int(1_500))],
+  [3, 'LNbits out', ({ world, random }) => startOutage(world, 500 + random.int(1_500))],
   [8, 'relays dropped', ({ world, random }) => random.pick(world.relays).dropConnections()],
   [10, 'a relay in a mood', ({ world, random }) => void mood(random.pick(world.relays), random)],
   [
@@ -99,9 +99,14 @@ export async function rage(chaos: Chaos, isOver: () => boolean): Promise<void> {
 
 const out = new WeakSet<World>()
 
-async function outage(world: World, ms: number): Promise<void> {
-  if (out.has(world)) return
+function startOutage(world: World, ms: number): boolean {
+  if (out.has(world)) return false
   out.add(world)
+  void outage(world, ms)
+  return true
+}
+
+async function outage(world: World, ms: number): Promise<void> {
   await world.play.outage()
   await systemClock.sleep(ms)
   await world.play.recover()

@@ -6,8 +6,8 @@ import type { Seeded } from '../../support/seeded.ts'
 export interface Fleet {
   /** Ends one without a word; answers whether there was one. */
   kill(): boolean
-  /** Stops one for so long, then lets it go on. */
-  freeze(ms: number): void
+  /** Stops one for so long, then lets it go on; answers whether there was one. */
+  freeze(ms: number): boolean
   readonly kills: number
   readonly freezes: number
   /** What all of them wrote so far. */
@@ -23,6 +23,7 @@ interface Slot {
   /** Unix milliseconds; undefined while it starts. */
   upAt: number | undefined
   frozen: boolean
+  killed: boolean
 }
 
 /** One in so many deaths comes to whoever it may, in the midst of its start as well. */
@@ -49,7 +50,7 @@ export function createFleet({
 
   function begin(): Slot {
     const daemon = startDaemonProcess(dir, settings)
-    const slot: Slot = { daemon, upAt: undefined, frozen: false }
+    const slot: Slot = { daemon, upAt: undefined, frozen: false, killed: false }
     daemon.up.then(
       () => {
         slot.upAt = systemClock.now()
@@ -63,7 +64,8 @@ export function createFleet({
     return slot
   }
 
-  const alive = () => slots.filter(({ daemon }) => !daemon.isGone())
+  // Whoever was killed is gone in a moment, and dies once.
+  const alive = () => slots.filter(({ daemon, killed }) => !killed && !daemon.isGone())
 
   function pick(): Slot | undefined {
     const latest = systemClock.now() - LIFE_MS
@@ -77,13 +79,13 @@ export function createFleet({
       const slot = pick()
       if (!slot) return false
       slot.daemon.send('SIGKILL')
-      slot.upAt = undefined
+      slot.killed = true
       kills += 1
       return true
     },
     freeze(ms) {
       const slot = pick()
-      if (!slot || slot.frozen) return
+      if (!slot || slot.frozen) return false
       slot.frozen = true
       freezes += 1
       slot.daemon.send('SIGSTOP')
@@ -91,6 +93,7 @@ export function createFleet({
         slot.daemon.send('SIGCONT')
         slot.frozen = false
       })
+      return true
     },
     get kills() {
       return kills

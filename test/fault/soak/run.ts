@@ -1,6 +1,6 @@
 import { systemClock } from '../../../src/clock.ts'
 import { LANE_CHANNEL } from '../../../src/store/lanes.ts'
-import { grantsWatch, unended } from '../../support/checkers.ts'
+import { grantsWatch, unbooked, unended } from '../../support/checkers.ts'
 import { mailbag } from '../../support/mailbag.ts'
 import type { Seeded } from '../../support/seeded.ts'
 import { until } from '../../support/until.ts'
@@ -64,7 +64,7 @@ export async function runSoak(options: SoakOptions): Promise<Judged> {
 }
 
 /** Waits until everything has ended; what waits for minutes by design is made to have waited. */
-async function settle({ sql }: World, say: (line: string) => void): Promise<void> {
+async function settle({ sql, play }: World, say: (line: string) => void): Promise<void> {
   const began = systemClock.now()
   let left: string[] = []
   await until(
@@ -72,7 +72,10 @@ async function settle({ sql }: World, say: (line: string) => void): Promise<void
     async () => {
       await systemClock.sleep(QUIET_MS)
       await steadily(() => passTime(sql))
-      left = await steadily(() => unended(sql))
+      left = await steadily(async () => [
+        ...(await unended(sql)),
+        ...(await unbooked({ sql, play })),
+      ])
       return left.length === 0
     },
     HEALED_MS,

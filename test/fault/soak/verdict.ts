@@ -4,8 +4,10 @@ import {
   driftSats,
   type Heard,
   leaks,
+  unbooked,
   unended,
 } from '../../support/checkers.ts'
+import type { Sql } from '../../../src/store/database.ts'
 import type { Mailbag } from '../../support/mailbag.ts'
 import { FLOAT_SATS, type World } from './world.ts'
 
@@ -16,11 +18,11 @@ export interface Verdict {
   jobs: number
   /** Jobs that somebody paid for, by invoice or from a balance. */
   paid: number
-  /** Of these, those whose result was delivered. */
+  /** Of these, those whose customer has decrypted the result. */
   delivered: number
-  /** Of these, those whose sats are back on the balance. */
+  /** Of these, those whose sats are back on the balance, and whose customer has read so. */
   refunded: number
-  /** Messages without an answer, paid jobs without an end, replies that nobody could read. */
+  /** Messages without an answer, paid jobs without an end, payments not booked, replies that nobody could read. */
   lost: number
   /** Jobs, replies and payouts that happened more than once. */
   doubled: number
@@ -38,31 +40,54 @@ export async function judge(
   found: { seed: string; kills: number; mail: Mailbag; heard: readonly Heard[]; logs: string },
 ): Promise<Judged> {
   const evidence = { sql, play, floatSats: FLOAT_SATS }
-  const [counts] = await sql<Omit<Verdict, 'seed' | 'kills' | 'lost' | 'doubled' | 'driftSats'>[]>`
-    select count(*) as jobs,
-      count(*) filter (where paid_sats > 0) as paid,
-      count(*) filter (where paid_sats > 0 and state = 'done') as delivered,
-      count(*) filter (where paid_sats > 0 and state = 'failed' and refund_sats = paid_sats)
-        as refunded
-    from jobs`
-  if (!counts) throw new Error('a count gave no row')
+  const { jobs, paid, delivered, refunded, endless } = await countEnds(sql, found.heard)
   const replies = await brokenReplies(sql, found.mail.asked, found.heard)
   const silent = unanswered(found.mail, found.heard)
-  const open = await unended(sql)
+  const open = [...(await unended(sql)), ...(await unbooked(evidence))]
   const texts = new Map([['a log', found.logs]])
   const books = await brokenBooks(evidence)
-  const broken = [...books, ...replies, ...silent, ...open, ...leaks(texts, secrets)]
+  const broken = [...books, ...replies, ...silent, ...open, ...endless, ...leaks(texts, secrets)]
   const isDouble = (what: string) => /made \d+ jobs|different replies|times$/.test(what)
-  const { paid, delivered, refunded } = counts
   const lostReplies = replies.filter((what) => !isDouble(what)).length
   return {
     broken,
     verdict: {
-      ...{ seed: found.seed, kills: found.kills, ...counts },
-      lost: paid - delivered - refunded + silent.length + open.length + lostReplies,
+      ...{ seed: found.seed, kills: found.kills, jobs, paid, delivered, refunded },
+      lost: endless.length + silent.length + open.length + lostReplies,
       doubled: broken.filter(isDouble).length,
       driftSats: (await driftSats(evidence)) + books.filter((what) => /^C1 /.test(what)).length,
     },
+  }
+}
+
+interface PaidJob {
+  id: number
+  customer: string
+  rumorId: string
+  state: string
+  isRefunded: boolean
+}
+
+/** How paid jobs ended: what the database says of them counts only when their customers have read it. */
+async function countEnds(sql: Sql, heard: readonly Heard[]) {
+  const read = new Set(heard.map(({ customer, about, reply }) => customer + about + reply.type))
+  const [all] = await sql<{ jobs: number }[]>`select count(*) as jobs from jobs`
+  const paid = await sql<PaidJob[]>`
+    select id, customer, rumor_id, state, refund_sats = paid_sats as is_refunded
+    from jobs where paid_sats > 0`
+  const isEnd = (end: string) => (job: PaidJob) =>
+    job.state === end &&
+    (end === 'done' || job.isRefunded) &&
+    read.has(job.customer + job.rumorId + (end === 'done' ? 'result' : 'failed'))
+  const [isDelivered, isGivenBack] = [isEnd('done'), isEnd('failed')]
+  return {
+    jobs: all?.jobs ?? 0,
+    paid: paid.length,
+    delivered: paid.filter(isDelivered).length,
+    refunded: paid.filter(isGivenBack).length,
+    endless: paid
+      .filter((job) => !isDelivered(job) && !isGivenBack(job))
+      .map(({ id, state }) => `the paid job ${id} is ${state}, and its customer has not read so`),
   }
 }
 

@@ -21,8 +21,11 @@ import type { Seeded } from '../../support/seeded.ts'
 /** What the daemons of a soak meet: everything of it lives in this process, and outlives them. */
 export interface World extends AsyncDisposable {
   sql: Sql
-  /** The server of its own, which may be stopped as by a power cut and starts again by itself. */
-  stopPostgres(): void
+  /**
+   * The server of its own, which may be stopped as by a power cut and starts again by itself. False when it is
+   * down already, and not up again yet.
+   */
+  stopPostgres(): boolean
   gate: DatabaseGate
   relays: SandboxRelay[]
   play: PlayLnbits
@@ -94,8 +97,7 @@ export async function openWorld(random: Seeded): Promise<World> {
   return {
     ...{ sql, gate, relays, play, chat, bot, dir, settings },
     stopPostgres() {
-      // It may be down already, and not up again yet.
-      if (isAlive(postgres.pid)) process.kill(postgres.pid, 'SIGQUIT')
+      return isAlive(postgres.pid) && process.kill(postgres.pid, 'SIGQUIT')
     },
     secrets: new Map([
       ['the key of the bot', secretKey],
