@@ -46,7 +46,7 @@ export interface Config {
   btcUsd: string | undefined
   invoiceTtlSeconds: number
   paymentPollMs: number
-  withdrawals: { satsMin: number; dailySatsMax: number }
+  withdrawals: { satsMin: number; dailySatsMax: number; dailyTotalSatsMax: number }
   money: MoneyRules
   /** Hex public keys. */
   operators: string[]
@@ -255,6 +255,7 @@ function toConfig(settings: Settings, real: boolean): Config {
     withdrawals: {
       satsMin: settings.WITHDRAW_MIN_SATS,
       dailySatsMax: settings.WITHDRAW_DAILY_SATS,
+      dailyTotalSatsMax: settings.WITHDRAW_DAILY_TOTAL_SATS,
     },
     money: moneyRules(settings),
     operators: settings.OPERATORS ?? [],

@@ -153,6 +153,11 @@ export const environment = z.object({
     '100000',
     'most that one customer may take out in a UTC day; 0 switches withdrawals off',
   ),
+  WITHDRAW_DAILY_TOTAL_SATS: withDefault(
+    sats,
+    '1000000',
+    'most that all customers together may take out in a UTC day; 0 switches withdrawals off',
+  ),
   MARGIN_PCT: withDefault(
     whole(0, 1_000),
     String(money.marginPct),

@@ -381,3 +381,4 @@ create table withdrawals (
 ) with (fillfactor=70);
 CREATE INDEX withdrawals_due ON public.withdrawals USING btree (due_at) WHERE (due_at IS NOT NULL);
 CREATE INDEX withdrawals_of_customer ON public.withdrawals USING btree (customer, id);
+CREATE INDEX withdrawals_of_day ON public.withdrawals USING btree (created_at);

@@ -24,8 +24,8 @@ export interface RefusalFacts {
   limit?: number | undefined
   /** The smallest amount allowed, where that is not 1. */
   limitMin?: number | undefined
-  /** The bound is what is left of a UTC day's. */
-  day?: true | undefined
+  /** The bound is what is left of a UTC day's: the customer's own, or that of all together. */
+  day?: 'own' | 'all' | undefined
   /** Invoices that are asked for before the customer's. */
   ahead?: number | undefined
   /** How the command is written. */
@@ -97,7 +97,15 @@ const refusals: Record<ReasonCode, (facts: RefusalFacts) => string> = {
     if (limit === undefined) {
       return `The amount must be at least ${sats(limitMin)}. Choose another one.`
     }
-    if (day) return `Today (UTC) you may take out ${sats(limit)} more. The rest can go tomorrow.`
+    if (day === 'own') {
+      return `Today (UTC) you may take out ${sats(limit)} more. The rest can go tomorrow.`
+    }
+    if (day === 'all') {
+      return (
+        `Of what all customers together may take out in a day, ${sats(limit)} are left. ` +
+        'Your balance stays yours; try again after 00:00 UTC.'
+      )
+    }
     return limit === limitMin
       ? `The amount must be ${sats(limit)}, as the invoice says.`
       : `The amount must be from ${limitMin} to ${sats(limit)}. Choose another one.`

@@ -23,6 +23,8 @@ export interface Payouts {
   satsMin: number
   /** Most that one customer may take out in a UTC day. */
   dailySatsMax: number
+  /** Most that all customers together may take out in a UTC day. */
+  dailyTotalSatsMax: number
 }
 
 export interface PayoutsOptions extends Payouts {

@@ -41,6 +41,8 @@ export interface WithdrawAskOptions {
   satsMin: number
   /** Most that one customer may take out in a UTC day. */
   dailySatsMax: number
+  /** Most that all customers together may take out in a UTC day. */
+  dailyTotalSatsMax: number
   lease: Lease
   replyLease: Lease
   clock: Clock
@@ -211,9 +213,9 @@ async function hold(
 function refuseHold(
   { amountSats, reserveSats }: Payable,
   facts: WithdrawalFacts,
-  { dailySatsMax }: WithdrawAskOptions,
+  { dailySatsMax, dailyTotalSatsMax }: WithdrawAskOptions,
 ): Refused | undefined {
-  if (dailySatsMax === 0) return refusal('withdrawals_off')
+  if (dailySatsMax === 0 || dailyTotalSatsMax === 0) return refusal('withdrawals_off')
   if (facts.stopped) return refusal('paused')
   if (facts.knownHash) return refusal('own_invoice')
   if (facts.openCount >= OPEN_WITHDRAWALS_PER_CUSTOMER) {
@@ -223,11 +225,17 @@ function refuseHold(
     return refusal('rate_limited', { limit: WITHDRAWALS_PER_DAY })
   }
   const leftSats = Math.max(0, dailySatsMax - facts.todaySats)
-  if (amountSats > leftSats) return refusal('amount_out_of_range', { limit: leftSats, day: true })
+  if (amountSats > leftSats) {
+    return refusal('amount_out_of_range', { limit: leftSats, day: 'own' })
+  }
   if (amountSats + reserveSats > facts.availableSats) {
     return refusal('insufficient_balance', {
       limit: Math.max(0, facts.availableSats - reserveSats),
     })
+  }
+  const leftOfAllSats = Math.max(0, dailyTotalSatsMax - facts.todaySatsOfAll)
+  if (amountSats > leftOfAllSats) {
+    return refusal('amount_out_of_range', { limit: leftOfAllSats, day: 'all' })
   }
   return undefined
 }

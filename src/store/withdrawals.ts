@@ -45,9 +45,15 @@ export interface WithdrawalFacts {
   todaySats: number
   /** Asked for today, failed ones too. */
   todayCount: number
+  /** What all customers together have withdrawn today or have on its way. */
+  todaySatsOfAll: number
   /** Payouts are stopped because LNbits and the ledger disagree. */
   stopped: boolean
 }
+
+/** Midnight UTC by the database's clock. */
+const dayStart = (sql: AnySql) =>
+  sql`date_trunc('day', now() at time zone 'utc') at time zone 'utc'`
 
 export async function readWithdrawalFacts(
   tx: Tx,
@@ -60,6 +66,10 @@ export async function readWithdrawalFacts(
       exists (select 1 from invoices where payment_hash = ${paymentHash})
         or exists (select 1 from withdrawals where payment_hash = ${paymentHash}) as known_hash,
       w.open_count, w.today_sats, w.today_count,
+      (
+        select coalesce(sum(amount_sats), 0)::bigint from withdrawals
+        where created_at >= ${dayStart(tx)} and state <> 'failed'
+      ) as today_sats_of_all,
       ${lightningStopped(tx)} as stopped
     from (
       select
@@ -69,7 +79,7 @@ export async function readWithdrawalFacts(
         count(*) filter (where today) as today_count
       from (
         select state, amount_sats, finished_at,
-          created_at >= date_trunc('day', now() at time zone 'utc') at time zone 'utc' as today
+          created_at >= ${dayStart(tx)} as today
         from withdrawals where customer = ${customer}
       ) own
     ) w`.execute()

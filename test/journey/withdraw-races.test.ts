@@ -41,6 +41,32 @@ test('one invoice that ten customers withdraw to at once is paid by one of them,
   await lab.expectClean()
 })
 
+test('all customers together take out no more in a day than allowed, however many ask at once', async () => {
+  await using lab = await botLab()
+  const withdrawals = { dailyTotalSatsMax: 2_100 }
+  const bots = await Promise.all([lab.bot({ withdrawals }), lab.bot({ withdrawals })])
+  const customers = Array.from({ length: 16 }, someKey)
+  await Promise.all(customers.map((customer) => lab.topUp(bots[0], customer, 600)))
+  const invoices = customers.map(() => lab.outside(500))
+  await Promise.all(
+    customers.map((customer, place) =>
+      bots[place % 2]?.dm(customer, `/withdraw ${invoices[place]?.bolt11}`),
+    ),
+  )
+  await until('four have ended', async () => {
+    const states = await lab.withdrawalStates()
+    return states.length === 4 && states.every((state) => state === 'done')
+  })
+  expect(invoices.filter(({ paymentHash }) => lab.payouts(paymentHash) === 1)).toHaveLength(4)
+  const told = await Promise.all(customers.map((customer) => lab.told(customer, 'refused')))
+  const refused = told.flat()
+  expect(refused.map(({ reason, limit }) => [reason, limit])).toEqual(
+    Array(12).fill(['amount_out_of_range', 100]),
+  )
+  expect(refused[0]?.message).toMatch(/100 sats are left.* try again after 00:00 UTC/)
+  await lab.expectClean()
+})
+
 test('one message that comes ten times at once, by two replicas, is one withdrawal', async () => {
   await using lab = await botLab()
   const bots = await Promise.all([lab.bot(), lab.bot()])

@@ -184,6 +184,28 @@ test('a customer takes out no more in a day than allowed; what failed does not c
   await lab.expectClean()
 })
 
+test('the bound of all customers together is of a day, and what failed does not count to it', async () => {
+  await using lab = await botLab()
+  const bot = await lab.bot({ withdrawals: { dailyTotalSatsMax: 1_000 } })
+  const [first, second] = [someKey(), someKey()]
+  for (const customer of [first, second]) await lab.topUp(bot, customer, 5_000)
+  lab.play.node.behaviour = { kind: 'noRoute' }
+  await bot.dm(first, `/withdraw ${lab.outside(900).bolt11}`)
+  await lab.hears(first, 'withdrawal', 2)
+  lab.play.node.behaviour = { kind: 'ok' }
+  await bot.dm(first, `/withdraw ${lab.outside(700).bolt11}`)
+  await lab.hears(first, 'withdrawal', 4)
+  await bot.dm(second, `/withdraw ${lab.outside(301).bolt11}`)
+  expect(await lab.hears(second, 'refused')).toMatchObject({
+    reason: 'amount_out_of_range',
+    limit: 300,
+  })
+  await lab.sql`update withdrawals set created_at = created_at - interval '1 day'`
+  await bot.dm(second, `/withdraw ${lab.outside(1_000).bolt11}`)
+  expect(await lab.hears(second, 'withdrawal', 2)).toMatchObject({ state: 'done' })
+  await lab.expectClean()
+})
+
 test('what is on its way counts to the day as well', async () => {
   await using lab = await botLab({ payWaitMs: 5 })
   const bot = await lab.bot({ withdrawals: { dailySatsMax: 1_000 } })

@@ -217,6 +217,7 @@ function buildOn(outside: Outside, process: Omit<Replica, 'journey'>): Journey {
       resolve: async () => ({ ok: false, reason: 'address' }),
       satsMin: 100,
       dailySatsMax: 100_000,
+      dailyTotalSatsMax: 100_000_000,
     },
     take: intakeOf(outside.time.clockOf(process)),
     isBot: () => false,

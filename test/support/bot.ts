@@ -65,7 +65,7 @@ export interface BotOptions {
   clock?: Clock
   backend?: (request: string, signal: AbortSignal) => Promise<Finished>
   resolve?: (asked: { address: string; amountSats: number }) => Promise<LightningAddressAnswer>
-  withdrawals?: { satsMin?: number; dailySatsMax?: number } | 'off'
+  withdrawals?: { satsMin?: number; dailySatsMax?: number; dailyTotalSatsMax?: number } | 'off'
   rules?: Partial<MoneyRules>
   pollMs?: number
   workSlots?: number
@@ -237,6 +237,7 @@ async function startBot(db: TestDatabase, play: PlayLnbits, options: BotOptions)
             resolve: options.resolve ?? (async () => ({ ok: false, reason: 'address' as const })),
             satsMin: withdrawals.satsMin ?? 200,
             dailySatsMax: withdrawals.dailySatsMax ?? 100_000,
+            dailyTotalSatsMax: withdrawals.dailyTotalSatsMax ?? 1_000_000,
           },
         }),
     take: async (event, relay) => ({

@@ -320,6 +320,7 @@ function startReplica(parts: ReplicaParts): Replica {
       resolve: async () => ({ ok: false, reason: 'address' }),
       satsMin: 100,
       dailySatsMax: 10_000_000,
+      dailyTotalSatsMax: 100_000_000,
     },
     take: async ({ pubkey, created_at, id, content }) => ({
       kind: 'letter',

@@ -132,7 +132,13 @@ describe('values', () => {
     ['TRUST_RANK', `${NPUB}:80`, (c: Answer) => c.trust.rank, { provider: NPUB_HEX, rankMin: 80 }],
     ['HTTP_PORT', '0', (c: Answer) => c.http, { host: '127.0.0.1', port: 0 }],
     ['BOT_NAME', 'Zehntel ½', (c: Answer) => c.nostr.botName, 'Zehntel ½'],
-    ['WITHDRAW_DAILY_SATS', '0', (c: Answer) => c.withdrawals, { satsMin: 200, dailySatsMax: 0 }],
+    [
+      'WITHDRAW_DAILY_SATS',
+      '0',
+      (c: Answer) => c.withdrawals,
+      { satsMin: 200, dailySatsMax: 0, dailyTotalSatsMax: 1_000_000 },
+    ],
+    ['WITHDRAW_DAILY_TOTAL_SATS', '7', (c: Answer) => c.withdrawals.dailyTotalSatsMax, 7],
   ])('%s=%s is read', (name, text, pick, expected) => {
     expect(pick(configOf({ [name]: text }))).toEqual(expected)
   })

@@ -134,6 +134,14 @@ export const withdrawalBugs: PlantedBug[] = [
     tests: ['test/journey/withdraw-refusals.test.ts › what is on its way counts'],
   },
   {
+    name: 'daily-total-of-the-ended',
+    why: 'a bound that counts what has arrived alone lets many keys empty the wallet at once',
+    file: 'src/store/withdrawals.ts',
+    find: "} and state <> 'failed'",
+    replace: "} and state = 'done'",
+    tests: ['test/journey/withdraw-races.test.ts › all customers together take out no more'],
+  },
+  {
     name: 'payouts-while-books-differ',
     why: 'sats that are missing are paid out faster than anybody can look',
     file: 'src/journey/withdraw.ts',
