@@ -16,7 +16,6 @@ create table customer_days (
   shortfall_sats bigint not null default 0,
   constraint customer_days_pk PRIMARY KEY (customer, day),
   constraint customer_days_absorbed CHECK (absorbed_sats >= 0),
-  constraint customer_days_customer FOREIGN KEY (customer) REFERENCES customers(pubkey),
   constraint customer_days_net_paid CHECK (net_paid_sats >= 0),
   constraint customer_days_shortfall CHECK (shortfall_sats >= 0)
 ) with (fillfactor=70);
@@ -119,8 +118,7 @@ create table job_texts (
   job_id bigint not null,
   request text not null,
   result text,
-  constraint job_texts_pk PRIMARY KEY (job_id),
-  constraint job_texts_job FOREIGN KEY (job_id) REFERENCES jobs(id)
+  constraint job_texts_pk PRIMARY KEY (job_id)
 );
 
 create table jobs (
@@ -167,7 +165,6 @@ create table jobs (
   constraint jobs_pk PRIMARY KEY (id),
   constraint jobs_absorbed CHECK (absorbed_sats >= 0 AND absorbed_sats <= reserved_sats),
   constraint jobs_charge CHECK (charge_sats >= 0),
-  constraint jobs_customer FOREIGN KEY (customer) REFERENCES customers(pubkey),
   constraint jobs_estimated CHECK (estimated_sats > 0),
   constraint jobs_finished CHECK ((state = ANY (ARRAY['refused'::text, 'done'::text, 'failed'::text, 'expired'::text])) = (finished_at IS NOT NULL)),
   constraint jobs_form CHECK (form = ANY (ARRAY['json'::text, 'words'::text])),

@@ -80,7 +80,8 @@ export interface BreachOptions {
 
 /**
  * What must hold between the tables beside the sums: counters are what they count (C5), jobs add up, grants are
- * what the jobs say, an earned tier got no more than its ratio (C10), and `new` got nothing (C8).
+ * what the jobs say, an earned tier got no more than its ratio (C10), `new` got nothing (C8), and no row has
+ * lost what it belongs to.
  */
 export async function readBreaches(
   sql: AnySql,
@@ -91,6 +92,7 @@ export async function readBreaches(
     settledBreaches(sql),
     grantBreaches(sql, earnedGrantRatio),
     withdrawalBreaches(sql),
+    lostBreaches(sql),
   ])
   return found.flat().filter(({ rows }) => rows > 0)
 }
@@ -182,6 +184,26 @@ async function withdrawalBreaches(sql: AnySql): Promise<Breach[]> {
       on t.ref = 'withdrawal:' || w.id
     where case when w.state = 'done' then w.amount_sats else 0 end <> coalesce(t.sats, 0)
       or w.id is null`.execute()
+  return [...rows]
+}
+
+/** What the hot tables have audited here instead of foreign keys, which would cost each decision. */
+async function lostBreaches(sql: AnySql): Promise<Breach[]> {
+  const rows = await sql<Breach[]>`
+    select 'a job has its customer' as rule, count(*) as rows
+    from jobs j left join customers c on c.pubkey = j.customer where c.pubkey is null
+    union all
+    select 'a day of a key has its customer', count(*)
+    from customer_days d left join customers c on c.pubkey = d.customer where c.pubkey is null
+    union all
+    select 'a text has its job', count(*)
+    from job_texts t left join jobs j on j.id = t.job_id where j.id is null
+    union all
+    select 'a transfer has its job', count(*)
+    from transfers t left join jobs j on j.id = t.job_id where t.job_id is not null and j.id is null
+    union all
+    select 'a reply to a job has its job', count(*)
+    from outbox o left join jobs j on j.id = o.job_id where o.job_id is not null and j.id is null`.execute()
   return [...rows]
 }
 

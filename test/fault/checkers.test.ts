@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { readBreaches } from '../../src/store/audit.ts'
 import {
   brokenBooks,
   brokenReplies,
@@ -55,6 +56,39 @@ test('each broken invariant of the books is found and named', async () => {
   const body = { out: true, bolt11 }
   await rawCall(play.url, '/payments', { key: play.bot.adminKey, body })
   expect(await namedBy()).toContain('C3')
+})
+
+test('a row that lost what it belongs to is found, in each table without a foreign key', async () => {
+  await using lab = await wholeBooks()
+  const { sql } = lab
+  const stranger = 'f'.repeat(64)
+  const namedBy = async () => (await readBreaches(sql)).map(({ rule }) => rule)
+  const [job] = await sql<{ id: number; customer: string }[]>`
+    select id, customer from jobs where paid_from = 'invoice' limit 1`
+  if (!job) throw new Error('no paid job')
+  await sql`update jobs set customer = ${stranger} where id = ${job.id}`
+  expect(await namedBy()).toContain('a job has its customer')
+  await sql`update jobs set customer = ${job.customer} where id = ${job.id}`
+  expect(await namedBy()).toEqual([])
+
+  await sql`insert into customer_days (customer, day) values (${stranger}, now()::date)`
+  expect(await namedBy()).toEqual(['a day of a key has its customer'])
+  await sql`delete from customer_days where customer = ${stranger}`
+
+  await sql`insert into job_texts (job_id, request) values (0, 'whose?')`
+  expect(await namedBy()).toEqual(['a text has its job'])
+  await sql`delete from job_texts where job_id = 0`
+
+  await sql`
+    update outbox set job_id = 0
+    where id = (select min(id) from outbox where job_id = ${job.id})`
+  expect(await namedBy()).toEqual(['a reply to a job has its job'])
+  await sql`update outbox set job_id = ${job.id} where job_id = 0`
+
+  await sql`
+    insert into transfers (kind, debit, credit, sats, job_id, day)
+    values ('earned', 'job:0', 'operator', 1, 0, now()::date)`
+  expect(await namedBy()).toContain('a transfer has its job')
 })
 
 test('a grant that is rewritten is found, whoever rewrote it', async () => {
