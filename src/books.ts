@@ -2,6 +2,7 @@ import {
   type Balances,
   type Breach,
   type Drift,
+  planForWholeTables,
   readAccounts,
   readBreaches,
   readDrift,
@@ -30,6 +31,7 @@ export interface Books {
  */
 export function addUpBooks(sql: Sql, options: { driftRows?: number } = {}): Promise<Books> {
   return readOnly(sql, async (tx) => {
+    await planForWholeTables(tx)
     const drift = await readDrift(tx, options.driftRows)
     const breaches = await readBreaches(tx)
     const balances = await readAccounts(tx)

@@ -17,7 +17,7 @@ import { version } from './version.ts'
 
 /** Aborts what runs until it is stopped; commands that end by themselves have none. */
 let stopping: AbortController | undefined
-const terminal = createTerminal(process, () => (stopping ? stopping.abort() : process.exit(0)))
+const terminal = createTerminal(process, () => stopping?.abort())
 /** The environment, read once; what is set in it wins over the file. */
 const environment: Record<string, string | undefined> = { ...readDotEnv(), ...process.env }
 let status: ExitStatus = 0

@@ -26,13 +26,19 @@ export interface Terminal {
     question: string,
     options: { signal: AbortSignal; isSecret?: boolean },
   ): Promise<string | undefined>
-  /** Asks for yes or no; undefined when nobody sits there. No is the default. */
+  /**
+   * Asks for yes or no, no being the default; undefined when nobody sits there, at the end of input, or when
+   * `signal` aborts.
+   */
   confirm(question: string, signal: AbortSignal): Promise<boolean | undefined>
 }
 
 const COLUMNS = 100
 
-/** The terminal of this process. `onReaderGone`: whoever read the output (`| head`) wants no more. */
+/**
+ * The terminal of this process. `onReaderGone`: whoever read the output (`| head`) wants no more. That is no
+ * failure, and a command that ends by itself goes on to its status: an audit's is what a watchdog looks at.
+ */
 export function createTerminal(
   { stdin, stdout, stderr }: NodeJS.Process,
   onReaderGone: () => void,
@@ -58,8 +64,8 @@ export function createTerminal(
       try {
         return /^y(es)?$/i.test((await lines.question(`${question} [y/N] `, { signal })).trim())
       } catch (error) {
-        // End of input, or the command is being stopped.
-        if (error instanceof Error && error.name === 'AbortError') return false
+        // Ctrl-C is one of them: whoever asks again until it hears a yes must be told.
+        if (error instanceof Error && error.name === 'AbortError') return undefined
         throw error
       } finally {
         lines.close()

@@ -1,10 +1,19 @@
-import type { AnySql } from './database.ts'
+import type { AnySql, Tx } from './database.ts'
 
 /** One account whose stored balance is not what its transfers add up to. */
 export interface Drift {
   account: string
   storedSats: number
   bookedSats: number
+}
+
+/**
+ * Makes the statements of this transaction read whole tables side by side. A database whose statistics are
+ * missing or of an early day is taken for a small one, and one table is searched through for each row of
+ * another: 5 s for the books of 20,000 jobs where 0.1 s does, and a hundred times that for ten times as many.
+ */
+export async function planForWholeTables(tx: Tx): Promise<void> {
+  await tx`set local enable_nestloop = off`
 }
 
 /** Accounts with a drift that are named; more of them are no more news. */

@@ -85,6 +85,11 @@ export async function advanceSequences(tx: Tx, tables: readonly string[]): Promi
   }
 }
 
+/** Tells the planner what was inserted; it would take the tables for small until the server does so itself. */
+export async function gatherStatistics(tx: Tx, tables: readonly string[]): Promise<void> {
+  for (const table of tables) await tx`analyze ${tx(table)}`.execute()
+}
+
 /** Tables whose ids the database gives out. */
 export async function readNumbered(sql: AnySql): Promise<string[]> {
   const rows = await sql<{ name: string }[]>`

@@ -64,6 +64,7 @@ const IN_WORDS: Record<string, string> = {
   ANSWER_TIMEOUT: 'it stopped answering',
   ECONNRESET: 'it closed the connection',
   CONNECTION_CLOSED: 'it closed the connection',
+  EPIPE: 'it closed the connection',
   '57P03': 'it is starting up or shutting down',
   '57P01': 'it is shutting down',
   '53300': 'it takes no more connections',

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { realSettings } from '../support/command.ts'
 import { freshDatabase } from '../support/database.ts'
-import { scratchDir, tithe } from '../support/tithe.ts'
+import { scratchDir, startTithe, tithe } from '../support/tithe.ts'
 import { version } from '../../src/version.ts'
 
 test.each([
@@ -83,6 +83,10 @@ test('an audit of tampered books ends with status 1 and names the account', asyn
   const ran = await tithe(['audit', '--json'], { env })
   expect(ran).toMatchObject({ status: 1, stderr: '' })
   expect(JSON.parse(ran.stdout)).toMatchObject({ driftSats: 1, drift: [{ account: 'pool' }] })
+  // As `tithe audit | head -1` does: who reads no further still gets the status.
+  const unread = startTithe(['audit'], { env })
+  unread.process.stdout?.destroy()
+  expect(await unread.ended).toMatchObject({ status: 1, stderr: '' })
 })
 
 test('a database that is not there is said in a sentence, without its password', async () => {

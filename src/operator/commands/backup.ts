@@ -10,6 +10,7 @@ import { AUDIT_STATEMENT_MS } from '../../limits.ts'
 import {
   advanceSequences,
   clearDefaults,
+  gatherStatistics,
   insertRows,
   isUnused,
   readNumbered,
@@ -100,5 +101,6 @@ async function fill(tx: Tx, pages: AsyncIterable<BackupPage>): Promise<number> {
     rows += lines.length
   }
   await advanceSequences(tx, await readNumbered(tx))
+  await gatherStatistics(tx, [...known])
   return rows
 }
