@@ -1,16 +1,15 @@
-import type { BackendChoice } from '../backends/build.ts'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import { createIdentity, generateSecretKey, npub, parseSecretKey } from '../nostr/identity.ts'
 import type { Curve, Identity } from '../nostr/types.ts'
 import { secret } from '../secret.ts'
-import { models, readCommand, readHttp, readPubkey, readRelay } from '../setting-texts.ts'
+import { readHttp, readPubkey, readRelay } from '../setting-texts.ts'
 import type { Terminal } from '../terminal.ts'
-import { checkBackend } from './checks/backend.ts'
 import { checkDatabase } from './checks/database.ts'
-import { checkLnbits } from './checks/lnbits.ts'
+import { checkAdminKey, checkReached, checkReceiving } from './checks/lnbits.ts'
 import { checkRelay } from './checks/relay.ts'
-import { type Asker, byRule, byRuleOrEmpty } from './init-questions.ts'
+import { askBackend } from './init-backend.ts'
+import { apiKey, type Asker, byRule, byRuleOrEmpty, KEY_RULE } from './init-questions.ts'
 
 export interface Answers {
   settings: { note: string; values: Record<string, string> }[]
@@ -29,7 +28,7 @@ export async function askAll(asker: Asker, tools: Tools): Promise<Answers> {
   const relays = await askRelays(asker, key.identity, tools)
   const lnbits = await askLnbits(asker, tools)
   const database = await askDatabase(asker, tools)
-  const backend = await askBackend(asker, tools)
+  const backend = await askBackend(asker, { clock: tools.clock, lnbits: lnbits.access })
   const operators = await asker.ask({
     text: 'Your own npub, for alerts by DM (empty: none):',
     read: byRuleOrEmpty('an npub or 64 hex digits', readPubkey),
@@ -44,7 +43,7 @@ export async function askAll(asker: Asker, tools: Tools): Promise<Answers> {
         note: 'Where requests are read and published, and where customers send DMs.',
         values: relays,
       },
-      { note: "The bot's wallet. The admin key only enables withdrawals.", values: lnbits },
+      { note: "The bot's wallet. The admin key only enables withdrawals.", values: lnbits.values },
       ...(database === '' ? [] : [{ note: 'The ledger.', values: { DATABASE_URL: database } }]),
       { note: 'What does the work, and what it costs.', values: backend },
       ...(operators === ''
@@ -88,33 +87,30 @@ async function askRelays(asker: Asker, identity: Identity, { clock, log }: Tools
   return { RELAYS: relays.join(',') }
 }
 
-const apiKey = (answer: string): string | undefined =>
-  /^[!-~]{8,512}$/.test(answer) ? answer : undefined
-const KEY_RULE = 'a key: 8 to 512 visible characters without blanks'
-
-async function askLnbits(asker: Asker, { clock, log }: Tools): Promise<Record<string, string>> {
-  const base = { clock, log, needsRate: false }
-  const url = await asker.ask({
+async function askLnbits(asker: Asker, { clock, log }: Tools) {
+  const url = await asker.ask<string>({
     text: 'Your LNbits, as https://lnbits.example:',
     read: byRule('an address such as https://lnbits.example', readHttp),
+    check: (url) => checkReached({ url, clock }),
   })
   const invoiceKey = await asker.ask<string>({
     text: "The invoice key of the bot's wallet there:",
     isSecret: true,
     read: byRule(KEY_RULE, apiKey),
-    check: (key) => checkLnbits({ ...base, url, invoiceKey: key, adminKey: undefined }),
+    check: (key) => checkReceiving({ url, invoiceKey: key, clock, log }),
   })
   const adminKey = await asker.ask<string>({
     text: 'Its admin key, so that customers can withdraw (empty: they cannot):',
     isSecret: true,
     read: byRuleOrEmpty(KEY_RULE, apiKey),
     check: async (key) =>
-      key === '' ? [] : checkLnbits({ ...base, url, invoiceKey, adminKey: key }),
+      key === '' ? [] : checkAdminKey({ url, invoiceKey, adminKey: key, clock, log }),
   })
-  return {
+  const values = {
     ...{ LNBITS_URL: url, LNBITS_INVOICE_KEY: invoiceKey },
     ...(adminKey === '' ? {} : { LNBITS_ADMIN_KEY: adminKey }),
   }
+  return { access: { url, invoiceKey, clock, log }, values }
 }
 
 function askDatabase(asker: Asker, { clock, log }: Tools): Promise<string> {
@@ -129,80 +125,4 @@ function askDatabase(asker: Asker, { clock, log }: Tools): Promise<string> {
       return checkDatabase({ databaseUrl: secret(url), dataDir: '' }, { clock, log })
     },
   })
-}
-
-const BACKEND_MS = 60_000
-
-async function askBackend(asker: Asker, { clock }: Tools): Promise<Record<string, string>> {
-  const kind = await asker.ask({
-    text: 'What does the work: chat (an AI server), command (a program), or echo (for trying):',
-    read: byRule('chat, command or echo', (answer) =>
-      (['chat', 'command', 'echo'] as const).find((choice) => choice === answer),
-    ),
-  })
-  const values: Record<string, string> = { BACKEND: kind }
-  const choice: BackendChoice = { kind, chat: undefined, command: undefined, timeoutMs: BACKEND_MS }
-  if (kind === 'chat') {
-    const baseUrl = await asker.ask({
-      text: 'Its OpenAI-compatible address, up to and with /v1:',
-      read: byRule('an address such as https://host/v1', readHttp),
-    })
-    const key = await asker.ask({
-      text: 'Its API key (empty: it needs none):',
-      isSecret: true,
-      read: byRuleOrEmpty(KEY_RULE, apiKey),
-    })
-    values.CHAT_BASE_URL = baseUrl
-    if (key !== '') values.CHAT_API_KEY = key
-    choice.chat = { baseUrl, apiKey: key === '' ? undefined : secret(key) }
-  }
-  if (kind === 'command') {
-    values.COMMAND = await asker.ask({
-      text: 'Program and arguments, as ["/usr/bin/wc","-w"] or words without quotes:',
-      read: byRule('a JSON list of texts, or words without quotes', (answer) =>
-        answer !== '' && readCommand(answer) ? answer : undefined,
-      ),
-    })
-    choice.command = readCommand(values.COMMAND)
-  }
-  values.MODELS = await askModels(asker, choice, clock)
-  return values
-}
-
-/** One model is enough to begin; more are added in the file. */
-async function askModels(asker: Asker, choice: BackendChoice, clock: Clock): Promise<string> {
-  const name = await asker.ask<string>({
-    text:
-      choice.kind === 'chat'
-        ? 'The model, by the name the server knows it by:'
-        : `What the service is called (empty: ${choice.kind}):`,
-    ...(choice.kind === 'chat' ? {} : { fallback: choice.kind }),
-    read: byRule('1 to 100 visible characters without blanks', (answer) =>
-      /^[!-~]{1,100}$/.test(answer) ? answer : undefined,
-    ),
-    check: (model) => checkBackend(choice, { models: [{ name: model }], clock }),
-  })
-  const price = await asker.ask({
-    text:
-      'Its price: sats a request, as 21, or USD per million tokens in/out and most tokens out, ' +
-      'as 0.5/1.5/1000:',
-    read: byRule('21, or 0.5/1.5/1000', (answer) => readPrice(name, answer)),
-  })
-  return JSON.stringify([price])
-}
-
-function readPrice(name: string, answer: string) {
-  const [input, output, most, ...rest] = answer.split('/').map((part) => part.trim())
-  if (input === undefined || rest.length > 0) return undefined
-  const model =
-    output === undefined
-      ? { name, satsPerRequest: Number(input) }
-      : {
-          name,
-          inputUsdPerMillion: input,
-          outputUsdPerMillion: output,
-          maxOutputTokens: Number(most),
-        }
-  // Read by the very rule of MODELS, so that what is written is what the daemon accepts.
-  return models.safeParse(JSON.stringify([model])).success ? model : undefined
 }

@@ -20,32 +20,46 @@ export interface Question<T> {
 
 export interface Asker {
   ask<T>(question: Question<T>): Promise<T>
+  /** Tells what a trial found; whether it works or is kept all the same. */
+  accepts(checks: readonly Check[]): Promise<boolean>
 }
 
 /** Asks until the answer can be read and, if it was tried, works or is kept all the same. */
 export function createAsker(terminal: Terminal, signal: AbortSignal): Asker {
+  async function accepts(checks: readonly Check[]): Promise<boolean> {
+    for (const check of checks) {
+      for (const line of linesOf(check, terminal)) terminal.tell(`  ${line}`)
+    }
+    if (checks.every(({ verdict }) => verdict !== 'fail')) return true
+    const isKept = await terminal.confirm('  Keep it all the same?', signal)
+    if (isKept === undefined) throw stopped()
+    return isKept
+  }
   return {
+    accepts,
     async ask<T>(question: Question<T>): Promise<T> {
       for (;;) {
         const { text, fallback, isSecret = false } = question
         const typed = await terminal.ask(`${text} `, { signal, isSecret })
-        if (typed === undefined) throw new CommandError('Stopped; nothing was written.')
+        if (typed === undefined) throw stopped()
         const answer = question.read(typed.trim() || (fallback ?? ''))
         if ('complaint' in answer) {
           terminal.tell(`  ${answer.complaint}`)
           continue
         }
         const { value } = answer
-        const checks = (await question.check?.(value)) ?? []
-        for (const check of checks) {
-          for (const line of linesOf(check, terminal)) terminal.tell(`  ${line}`)
-        }
-        if (checks.every(({ verdict }) => verdict !== 'fail')) return value
-        if (await terminal.confirm('  Keep it all the same?', signal)) return value
+        if (await accepts((await question.check?.(value)) ?? [])) return value
       }
     },
   }
 }
+
+const stopped = () => new CommandError('Stopped; nothing was written.')
+
+/** Reads the key of a server; the rule is `KEY_RULE`. */
+export const apiKey = (answer: string): string | undefined =>
+  /^[!-~]{8,512}$/.test(answer) ? answer : undefined
+export const KEY_RULE = 'a key: 8 to 512 visible characters without blanks'
 
 /** Reads an answer by the rule of a setting: `undefined` is refused with the rule. */
 export const byRule =

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { BackendError } from '../../backends/backend.ts'
 import { type BackendChoice, buildBackend } from '../../backends/build.ts'
 import { countTokens } from '../../backends/tokenizer.ts'
@@ -29,13 +30,24 @@ export async function checkBackend(
   } catch (error) {
     // A program that is not there throws when it is built.
     if (!(error instanceof BackendError || error instanceof Error)) throw error
-    const remedy = remedies[choice.kind]
+    const remedy = lostPath(choice) ?? remedies[choice.kind]
     return [fail(`did not do a tiny job: ${error.message}`, remedy)]
   }
 }
 
 const remedies = {
   chat: 'Check CHAT_BASE_URL, CHAT_API_KEY and the names in MODELS.',
-  command: 'Run COMMAND yourself: it reads the request on stdin and exits with 0.',
+  command:
+    'Run COMMAND yourself as tithe does, in an empty directory with an empty environment (env -i): ' +
+    'it reads the request on stdin and exits with 0.',
   echo: 'This should not happen; LOG_LEVEL=debug shows more.',
+}
+
+/** A file that is here and will not be where the program runs. */
+function lostPath({ kind, command = [] }: BackendChoice): string | undefined {
+  const lost = command
+    .slice(1)
+    .find((argument) => /^[^./-][^/]*\//.test(argument) && existsSync(argument))
+  if (kind !== 'command' || lost === undefined) return undefined
+  return `Write "./${lost}": the program runs in a directory of its own, and only ./ begins a path from here.`
 }

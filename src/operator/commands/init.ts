@@ -37,8 +37,8 @@ export async function init(
   if (!read.ok) throw new CommandError(configProblemText(read.problems), { status: 2 })
   writePrivate(file, text)
   terminal.print(`${file} is written; only you can read it. It holds the bot's key: back it up.`)
-  terminal.print('Look once more: tithe doctor')
-  terminal.print('Then start it: tithe start')
+  terminal.print('Call this command again with doctor in place of init: it looks once more.')
+  terminal.print('Then with start, and the bot is on the air.')
   return 0
 }
 

@@ -118,11 +118,14 @@ test('a program is sold with four answers, and what fails can be kept all the sa
       relays: `${relay.url},ws://127.0.0.1:9`,
       'Your LNbits': lnbits.url,
       'invoice key': lnbits.bot.invoiceKey,
-      'does the work': 'command',
-      'Program and arguments': '["/usr/bin/tr","a-z","A-Z"]',
+      'does the work': ['command', 'command'],
+      'Program and arguments': [
+        '["node","examples/command/reading-report.mjs"]',
+        '["/usr/bin/tr","a-z","A-Z"]',
+      ],
       price: '21',
     },
-    [true],
+    [true, false],
   )
   expect(await run(terminal, file)).toBe(0)
   expect(settingsOf(file)).toEqual({
@@ -134,7 +137,27 @@ test('a program is sold with four answers, and what fails can be kept all the sa
     COMMAND: '["/usr/bin/tr","a-z","A-Z"]',
     MODELS: '[{"name":"command","satsPerRequest":21}]',
   })
-  expect(terminal.told.join('\n')).toMatch(/ok +backend command: command answered 24 characters/)
+  const told = terminal.told.join('\n')
+  // What fails is asked from the program on: another name would not help it.
+  expect(told).toContain('Write "./examples/command/reading-report.mjs"')
+  expect(told).toMatch(/ok +backend command: command answered 24 characters/)
+})
+
+test('a price in USD is tried against the rate of LNbits, which may have none', async () => {
+  await using relay = await startRelay()
+  await using lnbits = await startPlayLnbits({ rateUsd: 0 })
+  using scratch = scratchDir()
+  const terminal = person({
+    relays: relay.url,
+    'Your LNbits': ['http://127.0.0.1:9', lnbits.url],
+    'invoice key': lnbits.bot.invoiceKey,
+    'does the work': 'echo',
+    price: ['0.5/1.5/1000', '7'],
+  })
+  const file = join(scratch.path, '.env')
+  expect(await run(terminal, file)).toBe(0)
+  expect(settingsOf(file).MODELS).toBe('[{"name":"echo","satsPerRequest":7}]')
+  expect(terminal.told.join('\n')).toMatch(/fail +LNbits: has no bitcoin price/)
 })
 
 test('nothing is written when it is stopped half way, and a file that is there stays', async () => {
@@ -142,6 +165,12 @@ test('nothing is written when it is stopped half way, and a file that is there s
   const file = join(scratch.path, '.env')
   const stopping = { ...person({}), ask: async () => undefined }
   await expect(run(stopping, file)).rejects.toThrow('Stopped; nothing was written.')
+  // Ctrl-C where a yes is awaited: no more is asked, or nobody could get out.
+  const cornered = {
+    ...person({ relays: 'ws://127.0.0.1:9' }),
+    confirm: async () => undefined,
+  }
+  await expect(run(cornered, file)).rejects.toThrow('Stopped; nothing was written.')
   expect(existsSync(file)).toBe(false)
   writeFileSync(file, 'OLD=1\n')
   await expect(run(person({}, [false]), file)).rejects.toThrow(`Stopped; ${file} is as it was.`)
