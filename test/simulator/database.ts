@@ -234,8 +234,9 @@ export async function openSession(target: DatabaseTarget): Promise<SharedSession
     const text = textOf(query)
     const fate = loan.lost ? 'lost-before' : owner.fate(text)
     const { resolve, reject } = query
+    const arrived = fate.startsWith('dies') ? undefined : time?.expect(owner)
     const hand = (act: () => void) =>
-      time?.arrived(owner, () => {
+      arrived?.(() => {
         act()
         after?.()
       })
@@ -244,7 +245,6 @@ export async function openSession(target: DatabaseTarget): Promise<SharedSession
         reject(gone())
         for (const told of owner.losses) told()
       })
-    if (!fate.startsWith('dies')) time?.expect(1)
     if (fate === 'answered') {
       query.resolve = (value) => {
         if (!isOrdered(query)) owner.shuffle(value)

@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import { hash } from 'node:crypto'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import type { DatabaseTarget } from '../../src/store/database.ts'
@@ -20,8 +21,13 @@ export interface FleetReport {
   worlds: number
   replayed: number
   counts: Counts
+  hashes: Record<string, string>
   failures: Failure[]
 }
+
+/** One hash over all worlds: the same for the same seeds, whichever processes played them, in whichever order. */
+export const digestOf = ({ hashes }: FleetReport): string =>
+  hash('sha256', JSON.stringify(Object.entries(hashes).sort(([a], [b]) => Number(a) - Number(b))))
 
 /** So many worlds a portion: a process that is slower than the other gets fewer of them. */
 const PORTION = 25
@@ -93,6 +99,7 @@ function added(sum: FleetReport | undefined, report: Report): FleetReport {
     worlds: sum.worlds + report.worlds,
     replayed: sum.replayed + report.replayed,
     counts,
+    hashes: { ...sum.hashes, ...report.hashes },
     failures: [...sum.failures, ...report.failures],
   }
 }

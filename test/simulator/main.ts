@@ -5,7 +5,7 @@ import { systemClock } from '../../src/clock.ts'
 import { silentLog } from '../../src/log.ts'
 import { startEmbedded } from '../../src/store/embedded.ts'
 import { memoryDir, preferPath } from '../support/memory-dir.ts'
-import { playFleet } from './fleet.ts'
+import { digestOf, playFleet } from './fleet.ts'
 import { freshSession } from './lab.ts'
 import { toldInFull, toldInShort } from './told.ts'
 import { runUniverse } from './universe.ts'
@@ -67,10 +67,12 @@ async function play(): Promise<number> {
   })
   for (const failure of report.failures) print(toldInFull(failure))
   print(toldInShort(report, seconds()))
+  print(`digest ${digestOf(report)}`)
   if (values.json) {
     const { worlds, replayed, counts, failures } = report
+    const digest = digestOf(report)
     const broken = failures.map(({ seed }) => seed)
-    print(JSON.stringify({ seed: values.seed, worlds, replayed, ...counts, broken }))
+    print(JSON.stringify({ seed: values.seed, worlds, replayed, ...counts, digest, broken }))
   }
   return report.failures.length === 0 ? 0 : 1
 }

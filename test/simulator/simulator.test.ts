@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { SWEEP_MS, sweepRounds } from '../support/seeded.ts'
 import { changedTables, tableSums } from '../support/checkers.ts'
-import { playFleet } from './fleet.ts'
+import { digestOf, playFleet } from './fleet.ts'
 import { freshSession } from './lab.ts'
 import { toldInFull, toldInShort } from './told.ts'
 import { runUniverse } from './universe.ts'
@@ -14,7 +14,7 @@ test('in every world each sat is where it belongs, and every paid job is done or
   timeout: SWEEP_MS,
 }, async () => {
   const beganMs = systemClock.now()
-  const seeds = sweepRounds(1_500, 20_000)
+  const seeds = sweepRounds(1_200, 20_000)
   const report = await playFleet({
     ...{ target: inject('postgres').target, seed: FIRST_SEED, processes: 2 },
     ...{ seeds, replayEvery: 50 },
@@ -57,6 +57,17 @@ describe('a world', () => {
       ] as const
       expect(changedTables(...sums).filter((name) => name !== 'schema_migrations')).toEqual([])
     }
+  })
+
+  test('is the same in whichever process it is played, and after whatever', async () => {
+    const { target } = inject('postgres')
+    const fleet = { target, seed: 101, seeds: 60, replayEvery: 1_000 }
+    const [one, other] = [
+      await playFleet({ ...fleet, processes: 1 }),
+      await playFleet({ ...fleet, processes: 2 }),
+    ]
+    expect(Object.keys(one.hashes)).toHaveLength(60)
+    expect(digestOf(other)).toBe(digestOf(one))
   })
 
   test('is another one with another seed', async () => {

@@ -22,10 +22,11 @@ export interface VirtualTime {
   /** Does something later; the answer takes it back. What belongs to a process dies with it. */
   after(ms: number, whose: Running | undefined, act: () => void): () => void
   clockOf(whose: Running): Clock
-  /** A word from the database: handed on when its turn has come. */
-  arrived(whose: Running, act: () => void): void
-  /** As many words of the database are still to come. */
-  expect(count: number): void
+  /**
+   * A word from the database is to come; call the answer when it has. Words are handed on in the order in which
+   * they were expected, whichever of them this machine has first.
+   */
+  expect(whose: Running): (act: () => void) => void
   /**
    * Runs what is to happen, one thing after another, for `ms`, or until `done` says so. Then nobody waits for the
    * database, so that the world can be looked at.
@@ -61,13 +62,12 @@ export function createTime(startMs: number, chance: Chance): VirtualTime {
   let nowMs = startMs
   let current: Running | undefined
   let happened = 0
-  let expected = 0
   let heard: (() => void) | undefined
   let always: (() => Promise<void>) | undefined
   let once: (() => Promise<void>)[] = []
   let restless = false
   let running = false
-  const answers: { whose: Running; act: () => void }[] = []
+  const answers: { whose: Running; act: (() => void) | undefined }[] = []
   /** Latest first, so that the next one is taken from the end. */
   const alarms: Alarm[] = []
 
@@ -101,12 +101,13 @@ export function createTime(startMs: number, chance: Chance): VirtualTime {
           signal?.addEventListener('abort', stop, { once: true })
         }),
     }),
-    arrived(whose, act) {
-      answers.push({ whose, act })
-      heard?.()
-    },
-    expect(count) {
-      expected += count
+    expect(whose) {
+      const answer: (typeof answers)[number] = { whose, act: undefined }
+      answers.push(answer)
+      return (act) => {
+        answer.act = act
+        heard?.()
+      }
     },
     atRest(look) {
       once.push(look)
@@ -131,11 +132,11 @@ export function createTime(startMs: number, chance: Chance): VirtualTime {
     for (;;) {
       await settle()
       over ||= done?.() === true
-      if (expected === 0) {
+      if (answers.length === 0) {
         await rest()
         if (over) return
       }
-      if (expected > 0) {
+      if (answers.length > 0) {
         if (over || !overtakes() || !ring(untilMs)) await answer()
       } else if (!ring(untilMs)) break
       happened += 1
@@ -173,16 +174,16 @@ export function createTime(startMs: number, chance: Chance): VirtualTime {
   }
 
   async function answer(): Promise<void> {
-    if (answers.length === 0) {
+    const [next] = answers
+    while (next && !next.act) {
       await new Promise<void>((resolve) => {
         heard = resolve
       })
-      heard = undefined
     }
-    const next = answers.shift()
-    expected -= 1
+    heard = undefined
+    answers.shift()
     restless = true
-    if (next) hand(next.whose, next.act)
+    if (next?.act) hand(next.whose, next.act)
   }
 
   /** The next alarm, and the time with it. False: nothing is due before `untilMs`. */
@@ -206,12 +207,12 @@ export function createTime(startMs: number, chance: Chance): VirtualTime {
   }
 
   /**
-   * Everything that follows in memory: promises, and the turn of the event loop that a batcher gives to others.
-   * Two turns are enough, because whoever gives one away does so first of all.
+   * Everything that follows in memory: promises, and the turns of the event loop that a batcher gives to others and
+   * the driver to what it writes. Were one left, the next answer would find it done or not, as fast as it came.
    */
   async function settle(): Promise<void> {
-    await turn()
-    await turn()
+    do await turn()
+    while (process.getActiveResourcesInfo().includes('Immediate'))
     current = undefined
   }
 }

@@ -23,6 +23,8 @@ export interface Report {
   worlds: number
   replayed: number
   counts: Counts
+  /** What each world hashed to, by its seed. */
+  hashes: Record<string, string>
   failures: Failure[]
 }
 
@@ -51,10 +53,13 @@ process.on('disconnect', () => process.exit())
 async function play({ seed, count, replayEvery }: Portion): Promise<void> {
   const session = await opened
   if (!session) throw new Error('no database was named')
-  const report: Report = { worlds: 0, replayed: 0, counts: noCounts(), failures: [] }
+  const report: Report = {
+    ...{ worlds: 0, replayed: 0, counts: noCounts(), hashes: {}, failures: [] },
+  }
   for (let number = seed; number < seed + count; number += 1) {
     const outcome = await runUniverse(session, String(number))
     report.worlds += 1
+    report.hashes[outcome.seed] = outcome.hash
     add(report.counts, outcome.counts)
     const faults = [...outcome.faults]
     if (number % replayEvery === 0) {
