@@ -5,7 +5,7 @@ import type { MoneyRules } from '../money/rules.ts'
 import type { EventTemplate } from '../nostr/types.ts'
 import { inTransaction, type Sql, type Tx } from '../store/database.ts'
 import { readReplicas } from '../store/replicas.ts'
-import { nextStatus } from '../store/status.ts'
+import { nextStatus, STATUS_CHANNEL, tellOfStatus } from '../store/status.ts'
 import { leaveTurn, takeTurn } from '../store/turns.ts'
 import { type Figures, figuresIn, stateOf } from './figures.ts'
 import { type PoolStatusFigures, poolStatusEvent } from './pool-status.ts'
@@ -54,8 +54,6 @@ const DEBOUNCE_MS = 2_000
 const JITTER = 0.1
 const MINUTE_MS = 60_000
 const TURN = 'pool-status'
-/** Where replicas tell each other of changes; a hint that may be lost. */
-const CHANNEL = 'tithe_pool_status'
 
 /**
  * Publishes the pool status on start, on change and on an interval, from one replica at a time. The turn is kept
@@ -79,7 +77,7 @@ export function createStatusLoop(options: StatusLoopOptions): StatusLoop {
         if (isMine || said === 'left') touch()
       }
       // What was said before is lost: perhaps that the turn is free.
-      listening = sql.listen(CHANNEL, hear, () => isMine === false && changed.abort())
+      listening = sql.listen(STATUS_CHANNEL, hear, () => isMine === false && changed.abort())
       loop ??= run()
     },
     touch,
@@ -103,7 +101,7 @@ export function createStatusLoop(options: StatusLoopOptions): StatusLoop {
       isDirty = false
       changed = new AbortController()
       await quietly(async () => {
-        if (!(await runOnce()) && wasDirty) await tell('changed')
+        if (!(await runOnce()) && wasDirty) await tellOfStatus(sql, 'changed')
       })
       const pauseMs = intervalSeconds * 1000 * (1 - JITTER * Math.random())
       await clock.sleep(pauseMs, AbortSignal.any([ended.signal, changed.signal]))
@@ -125,7 +123,7 @@ export function createStatusLoop(options: StatusLoopOptions): StatusLoop {
     const others = (await readReplicas(sql)).filter((replica) => replica.holder !== holder)
     if (others.length === 0) await runOnce('paused')
     await leaveTurn(sql, TURN, holder)
-    await tell('left')
+    await tellOfStatus(sql, 'left')
   }
 
   async function runOnce(state?: 'paused'): Promise<boolean> {
@@ -137,10 +135,6 @@ export function createStatusLoop(options: StatusLoopOptions): StatusLoop {
     const events = [...own, ...((await options.more?.(moment)) ?? [])]
     await Promise.all(events.map((event) => options.publish(event)))
     return true
-  }
-
-  async function tell(what: 'changed' | 'left'): Promise<void> {
-    await sql`select pg_notify(${CHANNEL}, ${what})`
   }
 }
 

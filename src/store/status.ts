@@ -15,6 +15,14 @@ export async function nextStatus(sql: AnySql): Promise<{ at: number; seq: number
   return row
 }
 
+/** Where replicas and commands tell of what the pool status shows; a hint that may be lost. */
+export const STATUS_CHANNEL = 'tithe_pool_status'
+
+/** `changed`: the figures are others. `left`: nobody has the turn to publish. Within a transaction, at its commit. */
+export async function tellOfStatus(sql: AnySql, what: 'changed' | 'left'): Promise<void> {
+  await sql`select pg_notify(${STATUS_CHANNEL}, ${what})`
+}
+
 /** Unix seconds of the first boot of this database. */
 export async function readBornAt(sql: Sql): Promise<number> {
   const [row] = await sql<{ at: number }[]>`

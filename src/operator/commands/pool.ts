@@ -13,6 +13,7 @@ import { isTier, tiers } from '../../money/tiers.ts'
 import { inTransaction, readOnly, type Sql, type Tx } from '../../store/database.ts'
 import { lockPool, post } from '../../store/ledger.ts'
 import { dailyBudgets, readPool, readPoolToday, setConfig } from '../../store/pool.ts'
+import { tellOfStatus } from '../../store/status.ts'
 
 interface Json {
   json?: boolean
@@ -75,14 +76,18 @@ export function setBudget(
   })
 }
 
-/** Does one thing in one transaction, says what it did, and prints the pool after it. */
+/** Does one thing in one transaction, tells the replica that publishes the pool status of it, says what it did, and prints the pool after it. */
 function change(
   context: CommandContext,
   json: boolean,
   act: (tx: Tx) => Promise<string>,
 ): Promise<ExitStatus> {
   return withGround(context, async ({ sql }) => {
-    const said = await inTransaction(sql, act)
+    const said = await inTransaction(sql, async (tx) => {
+      const text = await act(tx)
+      await tellOfStatus(tx, 'changed')
+      return text
+    })
     return print(context, sql, json ? { json } : { said })
   })
 }

@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
+import { addToPool, pausePool, setBudget } from '../../../src/operator/commands/pool.ts'
 import { readPoolStatus } from '../../../src/operator/pool-status.ts'
 import { gapMs } from '../../../src/operator/status-loop.ts'
 import type { NostrEvent } from '../../../src/nostr/types.ts'
 import { setConfig } from '../../../src/store/pool.ts'
+import { commandOn } from '../../support/command.ts'
 import { statusLab } from '../../support/status-lab.ts'
 
 function read(event: NostrEvent) {
@@ -13,6 +15,11 @@ function read(event: NostrEvent) {
 }
 
 const inState = (state: string) => (event: NostrEvent) => read(event).state === state
+/** The figures of an exact status. */
+const shown = (event: NostrEvent) => {
+  const status = read(event)
+  return 'balance_sats' in status ? status : undefined
+}
 const dates = (events: readonly NostrEvent[]) => events.map((event) => event.created_at)
 
 function expectGrowing(events: readonly NostrEvent[]) {
@@ -39,6 +46,23 @@ test('changes that come together are one event, which shows all of them', async 
   await setConfig(lab.db.sql, 'pool_paused', true)
   await lab.status(inState('paid-only'))
   expect(lab.heard).toHaveLength(2)
+})
+
+test('what an operator changes by command is published at once, by whoever has the turn', async () => {
+  await using lab = await statusLab()
+  const [one, two] = [await lab.replica('one'), await lab.replica('two')]
+  one.start()
+  await lab.status()
+  two.start()
+  const context = commandOn(lab.db.url)
+  await pausePool(context, { paused: true })
+  await lab.status(inState('paid-only'))
+  await pausePool(context, { paused: false })
+  await lab.status(inState('open'), 2)
+  await addToPool(context, { amount: '500' })
+  await lab.status((event) => shown(event)?.balance_sats === 10_500)
+  await setBudget(context, { tier: 'elite', amount: '7' })
+  await lab.status((event) => shown(event)?.daily_budgets_sats.elite === 7)
 })
 
 test('without any change it is published on the interval', async () => {
