@@ -8,8 +8,9 @@ import { benchTrip } from './nostr-trip.ts'
 import { openStage } from './stage.ts'
 
 const CUSTOMERS = 32
-/** Each key may have a hundred unpaid jobs, so a customer has more than one key. */
+/** Each key may have a hundred unpaid jobs, so a customer has more than one key; who asks alone asks oftener. */
 const KEYS_EACH = 4
+const KEYS_ALONE = 32
 const ROUNDS = 3
 
 /**
@@ -52,16 +53,16 @@ export async function run(args: string[]): Promise<void> {
 async function benchEndToEnd(seconds: number, besides: boolean) {
   await using stage = await openStage()
   const [relay = ''] = stage.relays
-  const crowd = () =>
-    openCrowd({ ...{ relay, bot: stage.bot, customers: CUSTOMERS, keysEach: KEYS_EACH } })
+  const crowd = (customers: number, keysEach: number) =>
+    openCrowd({ relay, bot: stage.bot, customers, keysEach })
   tell(`DM to invoice, curve ${stage.curve}:`)
-  const alone = await talk(await crowd(), 1, Math.min(seconds, 5))
+  const alone = await talk(await crowd(1, KEYS_ALONE), 1, Math.min(seconds, 5))
   show(1, alone)
   const rounds: Latency[] = []
   const theirs: number[] = []
   const ratios: number[] = []
   for (let round = 0; round < ROUNDS; round += 1) {
-    const ours = await talk(await crowd(), CUSTOMERS, seconds / ROUNDS)
+    const ours = await talk(await crowd(CUSTOMERS, KEYS_EACH), CUSTOMERS, seconds / ROUNDS)
     rounds.push(ours)
     show(CUSTOMERS, ours)
     if (!besides) continue

@@ -7,7 +7,8 @@ import { freshBytes } from './random.ts'
 import type { Curve, EventTemplate, Identity, Keypair, NostrEvent } from './types.ts'
 
 /** n of secp256k1: a secret key is a number from 1 to n - 1. */
-const ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
+const ORDER = Buffer.from('fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141', 'hex')
+const ZERO = Buffer.alloc(32)
 
 /**
  * The identity of a secret key (32 bytes, copied). The key lives in closures only: no property holds
@@ -116,6 +117,5 @@ function decodeQuietly(text: string): ReturnType<typeof decode> | undefined {
 
 function isSecret(secret: Uint8Array): boolean {
   if (secret.length !== 32) return false
-  const scalar = BigInt(`0x${Buffer.from(secret).toString('hex')}`)
-  return scalar > 0n && scalar < ORDER
+  return Buffer.compare(secret, ZERO) > 0 && Buffer.compare(secret, ORDER) < 0
 }

@@ -1,12 +1,7 @@
 import { isUtf8 } from 'node:buffer'
-import {
-  createCipheriv,
-  createHmac,
-  createSecretKey,
-  type KeyObject,
-  timingSafeEqual,
-} from 'node:crypto'
+import { createCipheriv, createSecretKey, timingSafeEqual } from 'node:crypto'
 import { NIP44_PLAINTEXT_BYTES } from '../limits.ts'
+import { hmacInto, PAD_BYTES } from './hmac.ts'
 import { freshBytes } from './random.ts'
 
 const VERSION = 2
@@ -14,7 +9,11 @@ const NONCE_BYTES = 32
 const MAC_BYTES = 32
 const PREFIX_BYTES = 2
 const CHUNK_BYTES = 32
-const SALT = 'nip44-v2'
+const KEY_BYTES = 32
+/** What SHA-256 gives. */
+const BLOCK_BYTES = 32
+const COUNTER_BYTES = 4
+const SALT = Buffer.from('nip44-v2')
 
 /** Version, nonce, the smallest padded text and the MAC. */
 const PAYLOAD_BYTES_MIN = 1 + NONCE_BYTES + PREFIX_BYTES + CHUNK_BYTES + MAC_BYTES
@@ -50,7 +49,13 @@ export class Nip44Error extends Error {
  * (NIP-44 v2). Both directions have the same one.
  */
 export function conversationKey(x: Uint8Array): Buffer {
-  return createHmac('sha256', SALT).update(x).digest()
+  if (x.length !== KEY_BYTES) throw new Nip44Error('key')
+  extracting.set(x, PAD_BYTES)
+  // Memory of its own: in Buffer's shared pool, any other small Buffer would lead to the key.
+  const key = Buffer.alloc(KEY_BYTES)
+  hmacInto(key, 0, SALT, extracting)
+  extracting.fill(0)
+  return key
 }
 
 /**
@@ -66,14 +71,17 @@ export function encrypt(
   const length = Buffer.byteLength(plaintext)
   if (length === 0) throw new Nip44Error('empty')
   if (length > NIP44_PLAINTEXT_BYTES) throw new Nip44Error('too-long')
-  const padded = Buffer.alloc(PREFIX_BYTES + paddedLength(length))
-  padded.writeUInt16BE(length)
-  padded.write(plaintext, PREFIX_BYTES)
-  const keys = messageKeys(key, nonce)
-  const sealed = chacha20(keys, padded)
-  return Buffer.concat([Buffer.of(VERSION), nonce, sealed, mac(keys, nonce, sealed)]).toString(
-    'base64',
-  )
+  const end = SEALED_AT + PREFIX_BYTES + paddedLength(length)
+  room.writeUInt16BE(length, SEALED_AT)
+  room.write(plaintext, SEALED_AT + PREFIX_BYTES)
+  room.fill(0, SEALED_AT + PREFIX_BYTES + length, end)
+  expand(key, nonce)
+  room.set(nonce, NONCE_AT)
+  room.set(chacha20(room.subarray(SEALED_AT, end)), SEALED_AT)
+  hmacInto(room, end, hmacKey, room.subarray(0, end))
+  // The padded key of the MAC lay where the version belongs.
+  room[VERSION_AT] = VERSION
+  return room.toString('base64', VERSION_AT, end + MAC_BYTES)
 }
 
 /**
@@ -86,18 +94,18 @@ export function decrypt(payload: string, key: Uint8Array): string {
   if (payload.length < PAYLOAD_CHARS_MIN || payload.length > PAYLOAD_CHARS_MAX) {
     throw new Nip44Error('length')
   }
-  const bytes = Buffer.from(payload, 'base64')
+  const bytes = room.write(payload, VERSION_AT, 'base64')
   // Buffer skips what is not base64; text that it would not write itself is foreign or cut.
-  if (bytes.toString('base64') !== payload) throw new Nip44Error('base64')
-  if (bytes[0] !== VERSION) throw new Nip44Error('version')
-  if (bytes.length < PAYLOAD_BYTES_MIN) throw new Nip44Error('length')
-  const nonce = bytes.subarray(1, 1 + NONCE_BYTES)
-  const sealed = bytes.subarray(1 + NONCE_BYTES, -MAC_BYTES)
-  const keys = messageKeys(key, nonce)
-  if (!timingSafeEqual(mac(keys, nonce, sealed), bytes.subarray(-MAC_BYTES))) {
-    throw new Nip44Error('mac')
+  if (room.toString('base64', VERSION_AT, VERSION_AT + bytes) !== payload) {
+    throw new Nip44Error('base64')
   }
-  return unpad(chacha20(keys, sealed))
+  if (room[VERSION_AT] !== VERSION) throw new Nip44Error('version')
+  if (bytes < PAYLOAD_BYTES_MIN) throw new Nip44Error('length')
+  const end = VERSION_AT + bytes - MAC_BYTES
+  expand(key, room.subarray(NONCE_AT, SEALED_AT))
+  hmacInto(mac, 0, hmacKey, room.subarray(0, end))
+  if (!timingSafeEqual(mac, room.subarray(end, end + MAC_BYTES))) throw new Nip44Error('mac')
+  return unpad(chacha20(room.subarray(SEALED_AT, end)))
 }
 
 /** Bytes a text of `length` bytes is padded to, prefix not counted (NIP-44 "padding"). */
@@ -119,39 +127,60 @@ function unpad(padded: Buffer): string {
 }
 
 export interface MessageKeys {
-  chachaKey: KeyObject
+  chachaKey: Buffer
   chachaNonce: Buffer
-  hmacKey: KeyObject
+  hmacKey: Buffer
 }
 
-/**
- * Keys of one message: HKDF-expand of the conversation key with the nonce, 76 bytes. All keys are
- * KeyObjects: node:crypto takes seven times as long for an HMAC or a cipher under a bare Buffer.
- */
+/** Keys of one message: HKDF-expand of the conversation key with the nonce, 76 bytes. */
 export function messageKeys(key: Uint8Array, nonce: Uint8Array): MessageKeys {
-  if (key.length !== 32 || nonce.length !== NONCE_BYTES) throw new Nip44Error('key')
-  const secret = createSecretKey(key)
-  const block = (before: Uint8Array, counter: Uint8Array): Buffer =>
-    createHmac('sha256', secret).update(before).update(nonce).update(counter).digest()
-  const first = block(NOTHING, COUNTERS[0])
-  const second = block(first, COUNTERS[1])
-  const third = block(second, COUNTERS[2])
+  expand(key, nonce)
+  const copy = (view: Buffer): Buffer => Buffer.from(view)
   return {
-    chachaKey: createSecretKey(first),
-    chachaNonce: second.subarray(0, 12),
-    hmacKey: createSecretKey(Buffer.concat([second.subarray(12), third.subarray(0, 12)])),
+    chachaKey: copy(chachaKey),
+    chachaNonce: copy(chachaIv.subarray(COUNTER_BYTES)),
+    hmacKey: copy(hmacKey),
   }
 }
 
-const NOTHING = Buffer.alloc(0)
-const COUNTERS = [Buffer.of(1), Buffer.of(2), Buffer.of(3)] as const
+/*
+ * Rooms that every message goes through, one after the other, in this thread: nothing here waits, so no two meet.
+ * Making rooms anew for each message is dearer than the ciphers are.
+ */
 
-/** Encrypts and decrypts alike. OpenSSL wants the block counter, zero, in front of the nonce. */
-function chacha20({ chachaKey, chachaNonce }: MessageKeys, bytes: Buffer): Buffer {
-  const iv = Buffer.concat([Buffer.alloc(4), chachaNonce])
-  return createCipheriv('chacha20', chachaKey, iv).update(bytes)
+/** The padded key, and the x that a conversation key is extracted from. */
+const extracting = Buffer.alloc(PAD_BYTES + KEY_BYTES)
+/** The padded key, the block before, the nonce and the counter of HKDF-expand. */
+const expanding = Buffer.alloc(PAD_BYTES + BLOCK_BYTES + NONCE_BYTES + 1)
+/** The first block has none before it, and so its key lies later. */
+const expandingFirst = expanding.subarray(BLOCK_BYTES)
+const expanded = Buffer.alloc(3 * BLOCK_BYTES)
+const chachaKey = expanded.subarray(0, 32)
+const hmacKey = expanded.subarray(44, 76)
+/** OpenSSL wants the block counter, zero, in front of the nonce. */
+const chachaIv = Buffer.alloc(COUNTER_BYTES + 12)
+const mac = Buffer.alloc(MAC_BYTES)
+
+/** A payload whose nonce lies behind a padded key, which is what its MAC is taken over. */
+const NONCE_AT = PAD_BYTES
+const VERSION_AT = NONCE_AT - 1
+const SEALED_AT = NONCE_AT + NONCE_BYTES
+const room = Buffer.alloc(VERSION_AT + PAYLOAD_BYTES_MAX)
+
+/** Fills `chachaKey`, `chachaIv` and `hmacKey`. */
+function expand(key: Uint8Array, nonce: Uint8Array): void {
+  if (key.length !== KEY_BYTES || nonce.length !== NONCE_BYTES) throw new Nip44Error('key')
+  expanding.set(nonce, PAD_BYTES + BLOCK_BYTES)
+  for (let block = 0; block < 3; block++) {
+    const before = (block - 1) * BLOCK_BYTES
+    if (block > 0) expanded.copy(expanding, PAD_BYTES, before, before + BLOCK_BYTES)
+    expanding[expanding.length - 1] = block + 1
+    hmacInto(expanded, block * BLOCK_BYTES, key, block === 0 ? expandingFirst : expanding)
+  }
+  expanded.copy(chachaIv, COUNTER_BYTES, 32, 44)
 }
 
-function mac({ hmacKey }: MessageKeys, nonce: Uint8Array, sealed: Buffer): Buffer {
-  return createHmac('sha256', hmacKey).update(nonce).update(sealed).digest()
+/** Encrypts and decrypts alike. A KeyObject: node:crypto takes five times as long for a bare Buffer. */
+function chacha20(bytes: Buffer): Buffer {
+  return createCipheriv('chacha20', createSecretKey(chachaKey), chachaIv).update(bytes)
 }

@@ -85,9 +85,9 @@ describe('the official NIP-44 file', () => {
 
   test.each(valid.get_message_keys.keys)('message keys of nonce $nonce', (row) => {
     const keys = messageKeys(hex(valid.get_message_keys.conversation_key), hex(row.nonce))
-    expect(text(keys.chachaKey.export())).toBe(row.chacha_key)
+    expect(text(keys.chachaKey)).toBe(row.chacha_key)
     expect(text(keys.chachaNonce)).toBe(row.chacha_nonce)
-    expect(text(keys.hmacKey.export())).toBe(row.hmac_key)
+    expect(text(keys.hmacKey)).toBe(row.hmac_key)
   })
 
   test.each(valid.calc_padded_len)('%i bytes are padded to %i', (length, padded) => {
