@@ -266,5 +266,9 @@ export const TRUST_EVERY_MS = 3_600_000
 export const TRUST_FETCH_MS = 10_000
 /** Most customers whose rank is asked for, the latest first: fifty questions to a provider's relay. */
 export const RANKED_KEYS = 5_000
+/** Top-ups, donations and withdrawals that wait for LNbits: what it does in twenty seconds. */
+export const FUNDS_AT_ONCE = 512
+/** Those of one customer; they are done one after the other. */
+export const FUNDS_PER_CUSTOMER = 32
 /** Messages served at once: above it a batch grows no faster, and replies wait for the database behind them. */
 export const SERVED_AT_ONCE = 128

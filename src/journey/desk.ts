@@ -48,17 +48,15 @@ export function createDesk(options: DeskOptions) {
   const takenBack = createSeen(CANCELS_KEPT)
   const count = ({ via: door }: Letter, outcome: string): void => options.counted({ door, outcome })
 
-  return async function serve(taken: Exclude<Taken, { kind: 'dropped' }>): Promise<void> {
+  return async function serve(taken: Served, leave: Leave): Promise<void> {
     const { letter } = taken
     if (taken.kind === 'cancel') return cancelAll(letter, taken.rumorIds)
     const { incoming, ...read } = readTaken(taken)
-    const outcome = isTooOld(letter, options)
-      ? askToResend(incoming)
-      : answerPolitely(incoming, read)
-    count(letter, await outcome)
+    const late = isTooOld(letter, options)
+    count(letter, await (late ? askToResend(incoming) : answerPolitely(incoming, read, leave)))
   }
 
-  async function answerPolitely(incoming: Incoming, read: Asked): Promise<string> {
+  async function answerPolitely(incoming: Incoming, read: Asked, leave: Leave): Promise<string> {
     const said = saidBy(incoming)
     // Two programs that answer each other's words would never end (NIP-24).
     if (said.form === 'words' && options.isBot(said.sender)) return ignore(incoming)
@@ -67,10 +65,10 @@ export function createDesk(options: DeskOptions) {
     if (heard === 'tell') return answer(incoming, refusal('rate_limited'))
     if ('refused' in read) return answer(incoming, read.refused)
     if (takenBack.has(incoming.message.rumorId, said.sender)) return ignore(incoming)
-    return obey(incoming, read.command)
+    return obey(incoming, read.command, leave)
   }
 
-  async function obey(incoming: Incoming, command: AnyCommand): Promise<string> {
+  async function obey(incoming: Incoming, command: AnyCommand, leave: () => void): Promise<string> {
     switch (command.name) {
       case 'job':
         return takeJob(incoming, command)
@@ -79,6 +77,7 @@ export function createDesk(options: DeskOptions) {
       case 'topup':
       case 'donate':
       case 'withdraw':
+        leave()
         return committed(await funds.obey(incoming, command))
       default:
         return answer(incoming, await answers.read(incoming, command))
@@ -157,6 +156,11 @@ async function aboveBid(
   if (chargeSats * 1000 <= bidMsat) return undefined
   return refusal('amount_out_of_range', { found: 'bid', limitMin: chargeSats })
 }
+
+type Served = Exclude<Taken, { kind: 'dropped' }>
+
+/** Said before waiting for LNbits, which may stand still for minutes: from then on another message is served. */
+type Leave = () => void
 
 type AnyCommand = Exclude<Command, { name: 'job' }> | ({ name: 'job' } & Wanted)
 type Asked = { command: AnyCommand } | { refused: ReplyOf<'refused'> }

@@ -12,6 +12,7 @@ import { isLightningStopped } from '../store/solvency.ts'
 import type { Answered, Answers } from './answers.ts'
 import type { InvoiceLine } from './invoice-line.ts'
 import type { InvoiceMaker } from './lightning.ts'
+import { createOwnLines } from './own-line.ts'
 import type { Incoming } from './request.ts'
 
 export type FundsCommand = Extract<Command, { name: 'topup' | 'donate' | 'withdraw' }>
@@ -43,6 +44,7 @@ export function createFunds(options: FundsOptions): Funds {
   const { sql, lightning, answers, lease } = options
   /** Messages that are being obeyed: copies come by several relays at once. */
   const obeying = new Map<string, Promise<unknown>>()
+  const lines = createOwnLines()
 
   return {
     async obey(incoming, command) {
@@ -63,8 +65,12 @@ export function createFunds(options: FundsOptions): Funds {
     // A message that comes again must not make a second invoice.
     if (await isTakenIn(sql, incoming.message)) return { fresh: false, replies: [] }
     if (command.name !== 'withdraw') return sell(incoming, command)
-    if (options.withdraw) return options.withdraw(incoming, command)
-    return answers.reply.add({ incoming, reply: refusal('withdrawals_off') })
+    const { withdraw } = options
+    if (!withdraw) return answers.reply.add({ incoming, reply: refusal('withdrawals_off') })
+    const { customer } = incoming.to
+    const refused = lines.refuses(customer)
+    if (refused) return answers.reply.add({ incoming, reply: refusal(refused) })
+    return lines.run(customer, () => withdraw(incoming, command))
   }
 
   async function sell(
@@ -76,7 +82,10 @@ export function createFunds(options: FundsOptions): Funds {
     }
     const line = options.line?.tooLong(1)
     if (line) return answers.reply.add({ incoming, reply: refusal('busy', { ahead: line.ahead }) })
-    const invoice = await makeInvoice(purpose, sats)
+    const { customer } = incoming.to
+    const refused = lines.refuses(customer)
+    if (refused) return answers.reply.add({ incoming, reply: refusal(refused) })
+    const invoice = await lines.run(customer, () => makeInvoice(purpose, sats))
     if (!invoice) return answers.reply.add({ incoming, reply: refusal('invoice_failed') })
     await failpoint('funds:invoice-made')
     const { to } = incoming

@@ -155,18 +155,18 @@ function buildLanes(
   // The glance wakes them; their own looks are for its failure.
   const common = { sql, clock, log, holder, random, measures, idleMs: LANE_IDLE_MS }
   const worker = { ...common, leaseSeconds: workLease.seconds }
+  const asksLnbits = { ...worker, fairBy: (job: Job) => job.customer }
   const deliver = (replies: readonly OutboxRow[]) => outbox.take(tell(replies, measures))
   const leased = { lease: replyLease, deliver }
   const quote = new Lane<Job>({
-    ...worker,
+    ...asksLnbits,
     name: 'quote',
     queries: jobLane('accepted'),
     slots: QUOTE_SLOTS,
     step: createQuote({ ...options, ...leased, lightning: steps.line.maker, invoiced }),
-    fairBy: (job) => job.customer,
   })
   const expiry = new Lane<Job>({
-    ...worker,
+    ...asksLnbits,
     name: 'expiry',
     queries: jobLane('awaiting_payment'),
     slots: EXPIRY_SLOTS,

@@ -57,6 +57,7 @@ export function buildPayouts(options: PayoutsOptions): {
     leaseSeconds: lease.seconds,
     queries: withdrawalLane,
     slots: WITHDRAWAL_SLOTS,
+    fairBy: (row) => row.customer,
     step: createWithdraw({ ...options, wake: () => lane.wake() }),
   })
   const ask = createWithdrawAsk({ ...options, held: (row) => lane.take([row]) })

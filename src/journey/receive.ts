@@ -12,7 +12,8 @@ export interface ReceiveOptions {
   clock: Clock
   log: Log
   take(event: NostrEvent, relay: string): Promise<Taken>
-  serve(taken: Exclude<Taken, { kind: 'dropped' }>): Promise<void>
+  /** `leave` is called before waiting for LNbits: from then on another message is served. */
+  serve(taken: Exclude<Taken, { kind: 'dropped' }>, leave: () => void): Promise<void>
   dropped(why: string): void
 }
 
@@ -24,15 +25,21 @@ function createSlots(most: number) {
   const waiting: (() => void)[] = []
   let busy = 0
   return {
-    async run(work: () => Promise<void>): Promise<void> {
+    async run(work: (leave: () => void) => Promise<void>): Promise<void> {
       if (busy >= most) await new Promise<void>((resolve) => waiting.push(resolve))
       else busy += 1
-      try {
-        await work()
-      } finally {
+      let left = false
+      const leave = () => {
+        if (left) return
+        left = true
         const next = waiting.shift()
         if (next) next()
         else busy -= 1
+      }
+      try {
+        await work(leave)
+      } finally {
+        leave()
       }
     },
   }
@@ -57,7 +64,7 @@ export function createReceive(options: ReceiveOptions) {
     const taken = await options.take(event, relay)
     await failpoint('intake:opened')
     if (taken.kind !== 'dropped') {
-      await slots.run(() => options.serve(taken))
+      await slots.run((leave) => options.serve(taken, leave))
       return true
     }
     options.dropped(taken.why)

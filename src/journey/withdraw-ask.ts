@@ -102,8 +102,13 @@ async function payableOf(
     : fromInvoice(options, bareBolt11(to), sats)
   if ('reason' in invoice) return invoice
   const { bolt11, paymentHash, amountSats } = invoice
+  // What our own books refuse must not cost LNbits a question; they are asked again under the lock.
+  const facts = await readWithdrawalFacts(options.sql, { customer, paymentHash })
+  const atLeast = { ...invoice, reserveSats: feeReserveSats(amountSats) }
+  const refused = refuseHold(atLeast, facts, options)
+  if (refused) return refused
   // An invoice of ours whose row was lost, or a copy of it with another amount, is found only there.
-  const own = await options.lightning.lookupIncoming(paymentHash, amountSats)
+  const own = await options.lightning.lookupIncoming(paymentHash, amountSats, 'background')
   if (own.state === 'unreachable') {
     return refusal(own.reason === 'foreign' ? 'own_invoice' : 'busy')
   }

@@ -33,11 +33,13 @@ const REFRESH_MS = 60_000
  * (trap 13).
  */
 const RETRY_MS = 10_000
+/** Longest wait for a reading, ms: LNbits takes six seconds for a price it cannot find, or for ever. */
+const WAIT_MS = 5_000
 
 /**
  * The BTC rate from LNbits, kept and judged by `money/btc-rate.ts`: zero, nonsense and jumps are
  * not taken, and a kept rate that has grown old is none. While the kept one is fresh a request
- * never waits; the next is read behind it.
+ * never waits; the next is read behind it. Without one it waits a few seconds.
  */
 export function createBtcRate(options: BtcRateOptions): BtcRateSource {
   const { fixedUsd, lnbits, clock, log } = options
@@ -81,13 +83,22 @@ export function createBtcRate(options: BtcRateOptions): BtcRateSource {
     return reading
   }
 
+  /** A reading that hangs keeps those waiting that came as it began, and nobody after them. */
+  const waitFor = async (read: Promise<void>): Promise<void> => {
+    const leftMs = readAtMs + WAIT_MS - clock.now()
+    if (leftMs <= 0) return
+    const over = new AbortController()
+    await Promise.race([read, clock.sleep(leftMs, over.signal)])
+    over.abort()
+  }
+
   return {
     async current() {
       if (fixedUsd !== undefined) return { usdPerBtc: fixedUsd, at: nowSeconds() }
       const ageMs = clock.now() - readAtMs
       const isKept = freshBtcRate({ held, nowSeconds: nowSeconds() }) !== null
       if (isKept && ageMs >= REFRESH_MS) void refresh()
-      if (!isKept && (reading || ageMs >= RETRY_MS)) await refresh()
+      if (!isKept && (reading || ageMs >= RETRY_MS)) await waitFor(refresh())
       const fresh = freshBtcRate({ held, nowSeconds: nowSeconds() })
       return fresh ? { usdPerBtc: fresh.usdPerBtc, at: fresh.atSeconds } : { none: reason }
     },

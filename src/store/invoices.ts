@@ -119,13 +119,22 @@ export async function readWatchPace(sql: Sql): Promise<WatchPace> {
   return row ?? { nextLookMs: null, open: false }
 }
 
-/** Hashes whose own look is due; each look is moved on at once, so that replicas do not ask twice. */
+/**
+ * Hashes whose own look is due; each look is moved on at once, so that replicas do not ask twice. What has not
+ * expired goes first, for a look after expiry does not reach the node any more; then customers go round, so that
+ * one with a thousand unpaid invoices does not use up the looks of the others.
+ */
 export async function takeDueLooks(sql: Sql, limit: number): Promise<WatchedInvoice[]> {
   const rows = await sql<WatchedInvoice[]>`
     update invoices i set look_at = now() + interval '10 seconds'
     from (
-      select payment_hash from invoices where look_at <= now()
-      order by look_at limit ${limit} for update skip locked
+      select w.payment_hash from (
+        select payment_hash, expires_at <= now() as over,
+          row_number() over (partition by customer, expires_at <= now() order by look_at) as turn
+        from invoices where look_at <= now()
+      ) ready join invoices w using (payment_hash)
+      where w.look_at <= now()
+      order by ready.over, ready.turn, w.look_at limit ${limit} for update of w skip locked
     ) due
     where i.payment_hash = due.payment_hash
     returning i.payment_hash, i.amount_sats`.execute()

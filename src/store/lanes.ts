@@ -39,9 +39,10 @@ export interface LaneQueries<Row extends Claimed> {
 export function jobLane(state: 'accepted' | 'awaiting_payment' | 'working'): LaneQueries<Job> {
   return {
     async claim(sql, count, holder, leaseSeconds) {
+      const ofState = sql`state = ${state}`
       const rows = await sql<(Job & { waitMs: number | null })[]>`
         with due as (
-          ${state === 'accepted' ? dueInTurn(sql, count) : dueFirst(sql, state, count)}
+          ${state === 'working' ? dueFirst(sql, state, count) : dueInTurn(sql, 'jobs', ofState, count)}
         ), claimed as (
           update jobs j set lease = ${holder}, due_at = now() + make_interval(secs => ${leaseSeconds}),
             epoch = epoch + 1, tries = tries + 1
@@ -65,16 +66,23 @@ const dueFirst = (sql: Sql, state: string, count: number) => sql`
   order by due_at limit ${count} for update skip locked`
 
 /**
- * Invoices go round among customers: the first job of each, then the second. What is due is looked at again
- * after locking, because the turns were counted without.
+ * What asks LNbits goes round among customers: the first row of each, then the second. What is due is looked at
+ * again after locking, because the turns were counted without.
  */
-const dueInTurn = (sql: Sql, count: number) => sql`
-  select j.id from (
+const dueInTurn = (
+  sql: Sql,
+  table: 'jobs' | 'withdrawals',
+  ofState: Fragment,
+  count: number,
+) => sql`
+  select t.id from (
     select id, due_at, row_number() over (partition by customer order by due_at, id) as turn
-    from jobs where state = 'accepted' and due_at <= now()
-  ) ready join jobs j using (id)
-  where j.state = 'accepted' and j.due_at <= now()
-  order by ready.turn, ready.due_at limit ${count} for update of j skip locked`
+    from ${sql(table)} where ${ofState} and due_at <= now()
+  ) ready join ${sql(table)} t using (id)
+  where ${ofState} and t.due_at <= now()
+  order by ready.turn, ready.due_at limit ${count} for update of t skip locked`
+
+type Fragment = ReturnType<typeof dueFirst>
 
 export const outboxLane: LaneQueries<OutboxRow> = {
   async claim(sql, count, holder, leaseSeconds) {
@@ -104,9 +112,7 @@ export const withdrawalLane: LaneQueries<Withdrawal> = {
   async claim(sql, count, holder, leaseSeconds) {
     const rows = await sql<(Withdrawal & { waitMs: number | null })[]>`
       with due as (
-        select id from withdrawals
-        where due_at <= now() and state in ('held', 'sent', 'unknown')
-        order by due_at limit ${count} for update skip locked
+        ${dueInTurn(sql, 'withdrawals', sql`state in ('held', 'sent', 'unknown')`, count)}
       ), claimed as (
         update withdrawals t set lease = ${holder}, due_at = now() + make_interval(secs => ${leaseSeconds}),
           epoch = epoch + 1, tries = tries + 1

@@ -33,7 +33,7 @@ export const withdrawalColumns = (sql: AnySql) => sql`
   extract(epoch from invoice_expires_at - now())::float8 as expires_in_seconds,
   extract(epoch from now() - sent_at)::float8 as sent_seconds_ago, absent_count, epoch, tries`
 
-/** What the hold is decided on, read under the pool's lock. */
+/** What the hold is decided on; read under the pool's lock it is exact. */
 export interface WithdrawalFacts {
   /** UTC day of the database clock. */
   day: string
@@ -56,7 +56,7 @@ const dayStart = (sql: AnySql) =>
   sql`date_trunc('day', now() at time zone 'utc') at time zone 'utc'`
 
 export async function readWithdrawalFacts(
-  tx: Tx,
+  tx: AnySql,
   { customer, paymentHash }: { customer: string; paymentHash: string },
 ): Promise<WithdrawalFacts> {
   const [row] = await tx<WithdrawalFacts[]>`

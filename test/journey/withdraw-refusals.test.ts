@@ -242,6 +242,20 @@ test('an address is asked once, for the amount or for all there is', async () =>
   await lab.expectClean()
 })
 
+test('what our own books refuse costs LNbits no question', async () => {
+  await using lab = await botLab()
+  const bot = await lab.bot()
+  const customer = someKey()
+  await lab.topUp(bot, customer, 300)
+  const { look, feeReserve } = lab.play.faults.calls
+  for (let count = 0; count < 20; count += 1) {
+    await bot.dm(customer, `/withdraw ${lab.outside(400).bolt11}`)
+  }
+  const reasons = (await lab.told(customer, 'refused')).map(({ reason }) => reason)
+  expect(reasons).toEqual(Array(20).fill('insufficient_balance'))
+  expect(lab.play.faults.calls).toMatchObject({ look, feeReserve })
+})
+
 test("a customer without the sats does not make us call on a stranger's server", async () => {
   await using lab = await botLab()
   let calls = 0

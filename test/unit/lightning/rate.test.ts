@@ -55,6 +55,23 @@ describe('the BTC rate', () => {
     expect(feed.asked()).toBe(2)
   })
 
+  test('that LNbits does not come back with keeps nobody waiting for long (trap 17)', async () => {
+    const waits: number[] = []
+    let nowMs = START_MS
+    const clock: Clock = {
+      now: () => nowMs,
+      async sleep(ms) {
+        waits.push(ms)
+        nowMs += ms
+      },
+    }
+    const lnbits = { rate: () => new Promise<never>(() => {}) }
+    const source = createBtcRate({ lnbits, clock, log: silentLog })
+    expect(await source.current()).toEqual({ none: 'no_rate' })
+    expect(await source.current()).toEqual({ none: 'no_rate' })
+    expect(waits).toEqual([5_000])
+  })
+
   test('is none when LNbits says zero, and is asked for again only after a while (trap 13)', async () => {
     const feed = setUp(undefined)
     expect(await feed.source.current()).toEqual({ none: 'no_rate' })
