@@ -41,7 +41,9 @@ export function createExpiry(options: ExpiryOptions) {
     if (!invoice) throw new Error(`job ${job.id} awaits a payment and has no invoice`)
     const seen = await ask(invoice)
     await failpoint('expiry:asked')
-    if (seen.state === 'paid') return paid({ ...seen, paymentHash: invoice.paymentHash })
+    // Either its work begins, and it expires no more. Or less than the price came, which is on the balance by now:
+    // the invoice cannot be paid again, and the job would wait for ever.
+    if (seen.state === 'paid') await paid({ ...seen, paymentHash: invoice.paymentHash })
     if (seen.state === 'unreachable') {
       const afterMs = EXPIRY_RETRY_SECONDS * 1000
       await lane.retry(sql, job, { afterMs, error: seen.reason, progress: true })
