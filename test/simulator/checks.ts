@@ -1,6 +1,7 @@
 import { readAccounts, readBreaches, readDrift } from '../../src/store/audit.ts'
 import { owedTo } from '../../src/books.ts'
 import type { Message } from './relays.ts'
+import { checkShares } from './shares.ts'
 import type { World } from './world.ts'
 
 /** What is still to be done in a world, in words; empty when everything has come to its end. */
@@ -47,7 +48,9 @@ export async function checkWorld(world: World, messages: readonly Message[]): Pr
     ...breaches.map(({ rule, rows }) => `${rows} rows against: ${rule}`),
     ...unless(balances.lightningSats === owedSats, `C1: Lightning is off by ${owedSats}`),
     ...(await checkLightning(world, balances.lightningSats)),
+    ...(await checkShares(world)),
     ...(await checkRules(world)),
+    ...(await checkUnwanted(world, messages)),
     ...(await checkReplies(world, messages)),
   ]
 }
@@ -134,6 +137,26 @@ async function checkRules({ session, rules }: World): Promise<string[]> {
     .map(([fault, count]) => `${fault} (${count})`)
 }
 
+/** Work that nobody is to do: for banned keys, for messages of last week, and twice for what came by two doors. */
+async function checkUnwanted(world: World, messages: readonly Message[]): Promise<string[]> {
+  const idsOf = (pattern: RegExp) => messages.filter(({ text }) => pattern.test(text)).map(toId)
+  const twins = idsOf(/twin/)
+  const [row] = await world.session.sql<{ banned: number; old: number; twins: number }[]>`
+    select
+      (select count(*) from jobs join customers on pubkey = customer
+        where banned_at < jobs.created_at) as banned,
+      (select count(*) from jobs where rumor_id = any(${idsOf(/last week/)}::text[])) as old,
+      (select count(*) from jobs where rumor_id = any(${twins}::text[])) as twins`
+  if (!row) return ['the database says nothing']
+  return [
+    ...unless(row.banned === 0, 'a banned key was served'),
+    ...unless(row.old === 0, 'a message of last week was executed'),
+    ...unless(row.twins <= twins.length / 2, 'one message by two doors is two jobs'),
+  ]
+}
+
+const toId = ({ id }: Message): string => id
+
 /** C9, as customers see it: what relays have of each reply is one event. */
 async function checkReplies(world: World, messages: readonly Message[]): Promise<string[]> {
   const faults: string[] = []
@@ -153,11 +176,22 @@ async function checkReplies(world: World, messages: readonly Message[]): Promise
   const cancelled = await world.session.sql<{ rumorId: string }[]>`
     select rumor_id from jobs where reason = 'cancelled'`
   const answered = new Set([...rows, ...cancelled].map(({ rumorId }) => rumorId))
-  for (const { id, text } of messages) {
-    if (!answered.has(id) && !mayBeSilent(text)) faults.push(`no answer to "${text.slice(0, 30)}"`)
+  const [grouped, alone] = [
+    messages.filter(mayBeSilent),
+    messages.filter((one) => !mayBeSilent(one)),
+  ]
+  for (const { id, text } of alone) {
+    if (!answered.has(id)) faults.push(`no answer to "${text.slice(0, 30)}"`)
+  }
+  const groups = Map.groupBy(grouped, ({ customer, text }) => `${customer.slice(0, 4)} ${text}`)
+  for (const [group, alike] of groups) {
+    if (!alike.some(({ id }) => answered.has(id))) faults.push(`no answer to any "${group}"`)
   }
   return faults
 }
 
-/** A twin is answered at the door of the other, and "too old" is said once a day; the texts say what they are. */
-const mayBeSilent = (text: string): boolean => /twin|last week/.test(text)
+/**
+ * A twin is answered at the door of the other, and "too old" is said once a day: of such messages of one customer
+ * one has an answer. The texts say what they are.
+ */
+const mayBeSilent = ({ text }: Message): boolean => /twin|last week/.test(text)

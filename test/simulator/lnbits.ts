@@ -22,6 +22,8 @@ export interface LnbitsDials {
   listLies: number
   /** A payment that comes after the expiry is taken. */
   takesLate: number
+  /** Less comes than was asked for, or more. */
+  otherAmount: number
 }
 
 interface Invoice {
@@ -32,6 +34,8 @@ interface Invoice {
   /** When the payment came, and from when LNbits says so. */
   paidMs?: number
   seenMs?: number
+  /** What came, which is not always what was asked for. */
+  cameSats?: number
   feeMsat: number
   failed: boolean
 }
@@ -40,8 +44,8 @@ interface Invoice {
 export interface IncomingModel {
   /** As one process calls it. */
   of(owner: Running): InvoiceMaker & PaymentChecker
-  /** Pays an invoice; false when it is unknown, over, or paid already. */
-  pay(bolt11: string): boolean
+  /** Pays an invoice, or so many sats of it; false when it is unknown, over, or paid already. */
+  pay(bolt11: string, sats?: number): boolean
   /** Whether somebody paid this hash, whatever LNbits says of it by now. */
   isPaid(paymentHash: string): boolean
   byBolt11(bolt11: string): { paymentHash: string; amountSats: number } | undefined
@@ -91,15 +95,18 @@ export function createIncoming(parts: LnbitsParts): IncomingModel {
           return new Map(hashes.flatMap((hash) => listed(hash)))
         }),
     }),
-    pay(bolt11) {
+    pay(bolt11, onlySats) {
       const invoice = byText.get(bolt11)
       if (!invoice || invoice.paidMs !== undefined) return false
       if (time.now() > invoice.expiresMs && !chance.happens(dials.takesLate)) return false
       const lateMs = chance.happens(dials.seenLate) ? chance.between(1, 60) * 1000 : 0
       invoice.paidMs = time.now()
       invoice.seenMs = invoice.paidMs + lateMs
-      parts.moved(invoice.amountSats * 1000 - invoice.feeMsat)
-      trace.note(`paid ${invoice.paymentHash.slice(0, 8)} ${invoice.amountSats} late=${lateMs}`)
+      const pct = chance.happens(dials.otherAmount) ? chance.between(20, 180) : 100
+      const sats = onlySats ?? Math.ceil((invoice.amountSats * pct) / 100)
+      invoice.cameSats = sats
+      parts.moved(sats * 1000 - invoice.feeMsat)
+      trace.note(`paid ${invoice.paymentHash.slice(0, 8)} ${sats} late=${lateMs}`)
       parts.paid(invoice.paymentHash)
       return true
     },
@@ -134,7 +141,7 @@ export function createIncoming(parts: LnbitsParts): IncomingModel {
   function stateOf(paymentHash: string): IncomingState {
     const invoice = invoices.get(paymentHash)
     if (!invoice) return { state: 'absent' }
-    const { amountSats, feeMsat, seenMs, expiresMs } = invoice
+    const { feeMsat, seenMs, expiresMs, cameSats: amountSats = 0 } = invoice
     if (seenMs !== undefined && seenMs <= time.now()) {
       const feeSats = Math.ceil(feeMsat / 1000)
       return { state: 'paid', amountSats, feeSats, dustMsat: feeSats * 1000 - feeMsat }

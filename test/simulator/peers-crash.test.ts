@@ -271,3 +271,58 @@ test('OpenTollGate: work that outlasts its lease and its process is delivered on
   expect(customer.heard.filter(({ reply }) => reply.type === 'result')).toHaveLength(1)
   expect(await play.faults()).toEqual([])
 })
+
+// An error after the work was reported, and nothing given back; orders that were paid were left where they stood.
+test.each(Array.from({ length: 24 }, (_, at) => at + 1))(
+  'nostrdvm, Mostro: whatever statement fails after the payment (the %i.), it is served or given back',
+  async (count) => {
+    using play = await stage(`nostrdvm fails ${count}`)
+    const bot = play.world.start()
+    const customer = await play.customer()
+    customer.asksFor(30)
+    const { chargeSats } = await play.hears(customer, 'invoice')
+    await play.later(2_000)
+    customer.pays()
+    bot.fuse(count, count % 2 === 0 ? 'lost-after' : 'lost-before')
+    await play.until('an end', () =>
+      /^(result|failed)$/.test(`${customer.heard.at(-1)?.reply.type}`),
+    )
+    expect(await play.faults()).toEqual([])
+    const { chargeSats: cost } = customer.last('result')?.reply ?? { chargeSats: 0 }
+    expect(await play.balance(customer)).toBe(Number(chargeSats) - Number(cost))
+  },
+)
+
+// A start released every reservation it found, also those of work that another process was at.
+test('Routstr: a second process that starts leaves what is at work alone', async () => {
+  using play = await stage('routstr start', {
+    dials: { ...calm, backend: { ...calm.backend, slow: 1 } },
+  })
+  const { world } = play
+  world.start()
+  const customer = await play.customer({ tier: 'elite' })
+  customer.asksFor(20, { model: 'flat' })
+  await play.hears(customer, 'working')
+  world.start()
+  world.start().die('and is started again')
+  world.start()
+  await play.later(0)
+  const [held] = await world.session.sql<{ sats: number }[]>`select held_sats as sats from jobs`
+  expect(held?.sats).toBe(21)
+  await play.hears(customer, 'result')
+  expect([...world.backend.runs().values()]).toEqual([1])
+  expect(await play.faults()).toEqual([])
+})
+
+// Sixty-four paid calls at a time: six timed out, without any crash, and got nothing for their sats.
+test('ContextVM: sixty-four paid jobs of one moment are all delivered', async () => {
+  using play = await stage('contextvm many', { strict: false })
+  const { world } = play
+  world.start()
+  const customers = play.customers(64)
+  for (const customer of customers) customer.asksFor(30, { model: 'flat' })
+  for (const customer of customers) await play.hears(customer, 'invoice')
+  for (const customer of customers) expect(customer.pays()).toBe(true)
+  for (const customer of customers) await play.hears(customer, 'result')
+  expect(await play.faults()).toEqual([])
+})

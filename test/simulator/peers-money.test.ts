@@ -136,6 +136,19 @@ test('LNbits #2159: a second payment of one invoice adds nothing', async () => {
   expect(await play.balance(customer)).toBe(250)
 })
 
+// A hash that is paid is a job that is paid, whatever came: one sat bought any work.
+test('paidmcp: a payment in part buys nothing, is on the balance, and its job ends', async () => {
+  using play = await stage('paidmcp part', { settings: { invoiceTtlSeconds: 20 } })
+  play.world.start()
+  const customer = await play.customer()
+  customer.asksFor(30, { model: 'flat' })
+  const { bolt11 } = await play.hears(customer, 'invoice')
+  play.world.incoming.pay(String(bolt11), 20)
+  await play.hears(customer, 'expired')
+  expect(await play.faults()).toEqual([])
+  expect(await play.balance(customer)).toBe(20)
+})
+
 // "Failed" after the expiry is no end: the node may have the money, and the row turns to success later.
 test('LNbits: an invoice that is called failed and paid after its expiry is on the balance', async () => {
   using play = await stage('lnbits failed', {
@@ -229,20 +242,23 @@ test.each([0, -3_600_000, 3_600_000])(
   },
 )
 
-// Concurrent withdrawals passed the check of the balance: 4.07 BTC.
-test('LNbank: withdrawals of one moment share one balance', async () => {
-  using play = await stage('lnbank')
-  play.world.start()
-  play.world.start()
-  const customer = await play.customer()
-  await play.topUp(customer, 1_000)
-  for (let left = 3; left > 0; left -= 1) {
-    customer.writes(`/withdraw ${play.world.outgoing.outside(600, 'paid').bolt11}`)
-  }
-  await play.hears(customer, 'refused', 2)
-  expect(await play.faults()).toEqual([])
-  expect(play.world.outgoing.total().count).toBe(1)
-})
+// Concurrent withdrawals passed the check of the balance: 4.07 BTC. One in flight was not counted as spent.
+test.each(['paid', 'pending-then-paid'] as const)(
+  'LNbank: withdrawals of one moment (%s) share one balance',
+  async (fate) => {
+    using play = await stage(`lnbank ${fate}`)
+    play.world.start()
+    play.world.start()
+    const customer = await play.customer()
+    await play.topUp(customer, 1_000)
+    for (let left = 3; left > 0; left -= 1) {
+      customer.writes(`/withdraw ${play.world.outgoing.outside(600, fate).bolt11}`)
+    }
+    await play.hears(customer, 'refused', 2)
+    expect(await play.faults()).toEqual([])
+    expect(play.world.outgoing.total().count).toBe(1)
+  },
+)
 
 // A cancellation took back an escrow that had just been paid.
 test.each([0, 20, 60, 120, 300])(
@@ -362,4 +378,83 @@ test('the first design: a pool that drains between promise and payment raises no
   promised.pays()
   const result = await play.hears(promised, 'result')
   expect(Number(result.chargeSats)).toBeLessThanOrEqual(Number(chargeSats))
+})
+
+// The user was a class where an instance was meant: two handlers at once shared one.
+test('nostrdvm: customers of one moment are not taken for each other', async () => {
+  using play = await stage('nostrdvm users')
+  play.world.start()
+  const customers = play.customers(6)
+  for (const [at, customer] of customers.entries()) customer.writes(`/topup ${100 * (at + 1)}`)
+  for (const [at, customer] of customers.entries()) {
+    expect(await play.hears(customer, 'invoice')).toMatchObject({ chargeSats: 100 * (at + 1) })
+  }
+  for (const customer of customers) customer.pays()
+  for (const [at, customer] of customers.entries()) {
+    expect(await play.hears(customer, 'balance')).toMatchObject({ balanceSats: 100 * (at + 1) })
+  }
+  expect(await play.faults()).toEqual([])
+})
+
+// One request a second for each open invoice, or one every second and a half.
+test('nostrdvm, ContextVM: sixty open invoices are one question a time', async () => {
+  using play = await stage('nostrdvm polls', {
+    settings: { invoiceTtlSeconds: 600, paymentPollMs: 10_000 },
+  })
+  const { world } = play
+  world.start()
+  const customers = play.customers(60)
+  for (const customer of customers) customer.asksFor(20)
+  await play.until('sixty invoices', () => world.incoming.all().length === 60)
+  await play.later(5_000)
+  const questions = () =>
+    world.trace.lines().filter((line) => / lnbits (list|look|read)/.test(line))
+  const before = questions().length
+  await play.later(60_000)
+  expect(questions().length - before).toBeLessThanOrEqual(7)
+})
+
+// An expired invoice stayed "pending" at LNbits, and with it whatever waited for its end.
+test('LNbits #3490: an invoice that is called pending for ever expires', async () => {
+  using play = await stage('lnbits pending', { settings: { invoiceTtlSeconds: 20 } })
+  play.world.start()
+  const customer = await play.customer()
+  customer.asksFor(30)
+  await play.hears(customer, 'invoice')
+  await play.hears(customer, 'expired')
+  expect(await play.faults()).toEqual([])
+  expect((await play.jobs()).map(({ state }) => state)).toEqual(['expired'])
+})
+
+// The balance was read after the payment, and when that failed the payment was said to have failed.
+test.each(['answer-lost', 'late'] as const)(
+  'LightningTipBot: a pay-out whose answer never came (%s) is not called failed',
+  async (fate) => {
+    using play = await stage(`tipbot ${fate}`)
+    play.world.start()
+    const customer = await play.customer()
+    await play.topUp(customer, 1_000)
+    const { bolt11, paymentHash } = play.world.outgoing.outside(400, fate)
+    customer.writes(`/withdraw ${bolt11}`)
+    await play.until('it was paid', () => play.world.outgoing.payouts(paymentHash).count === 1)
+    expect(await play.faults()).toEqual([])
+    expect(customer.last('withdrawal')?.reply.state).toBe('done')
+  },
+)
+
+// A pay-out that failed was never asked about again, and nothing else could be tried.
+test('Mostro: after a pay-out that failed the next one is paid', async () => {
+  using play = await stage('mostro next')
+  play.world.start()
+  const customer = await play.customer()
+  await play.topUp(customer, 1_000)
+  const withdrawal = async (fate: 'failed' | 'paid', state: string) => {
+    const { bolt11, paymentHash } = play.world.outgoing.outside(400, fate)
+    customer.writes(`/withdraw ${bolt11}`)
+    await play.until(state, () => customer.last('withdrawal')?.reply.state === state)
+    return play.world.outgoing.payouts(paymentHash).count
+  }
+  expect(await withdrawal('failed', 'failed')).toBe(0)
+  expect(await withdrawal('paid', 'done')).toBe(1)
+  expect(await play.faults()).toEqual([])
 })

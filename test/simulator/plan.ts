@@ -1,5 +1,5 @@
 import { type Failpoint, failpoints } from '../../src/failpoint.ts'
-import type { MoneyRules } from '../../src/money/rules.ts'
+import { defaultMoneyRules, type MoneyRules } from '../../src/money/rules.ts'
 import type { Tier } from '../../src/money/tiers.ts'
 import { type Chance, chanceOf } from './chance.ts'
 import type { Fate } from './database.ts'
@@ -81,6 +81,8 @@ export function planOf(seed: string): Plan {
     seed,
     startMs: startOf(chance, chaosMs),
     rules: {
+      // No operator can set a budget for new keys; if one could, it would be worth nothing.
+      budgets: { ...defaultMoneyRules.budgets, new: chance.happens(0.1) ? 100 : 0 },
       poolSeedSats: chance.pick([10_000, 10_000, 2_000, 600, 150]),
       poolDailyOutflowPct: chance.pick([10, 50, 100]),
     },
@@ -137,6 +139,7 @@ function dialsOf(chance: Chance): Dials {
       calledFailed: dial(0.8),
       listLies: dial(0.6),
       takesLate: dial(1),
+      otherAmount: dial(0.3, 0.15),
     },
     relays: {
       ackLost: dial(0.6),

@@ -12,5 +12,5 @@ export function createWatchedLog(trace: Trace, faults: string[]): Log {
     const { level, msg } = JSON.parse(line)
     if (level >= 40) trace.note(`log: ${msg}`)
   }
-  return pino({ level: 'info', base: null, timestamp: false }, { write })
+  return pino({ level: 'trace', base: null, timestamp: false }, { write })
 }

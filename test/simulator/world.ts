@@ -79,7 +79,7 @@ export interface World {
 export const calm: Dials = {
   lnbits: {
     ...{ unreachable: 0, createFails: 0, createLost: 0, slow: 0, seenLate: 0 },
-    ...{ calledFailed: 0, listLies: 0, takesLate: 0 },
+    ...{ calledFailed: 0, listLies: 0, takesLate: 0, otherAmount: 0 },
   },
   relays: { ackLost: 0, refused: 0, blocked: 0, unreachable: 0, slow: 0, noList: 0 },
   feed: { doubled: 0, late: 0, withheld: 0 },
