@@ -32,6 +32,8 @@ export interface InvoiceLine {
 }
 
 const COUNT_EVERY_MS = 1_000
+/** A count says nothing of now when nobody has joined or called for so long. */
+const COUNT_HOLDS_MS = 5_000
 /** A pause longer than this says that LNbits stood still, not how fast it is. */
 const PACE_MS_MAX = 2_000
 const PACE_WEIGHT = 0.1
@@ -43,6 +45,8 @@ export function createInvoiceLine(options: InvoiceLineOptions): InvoiceLine {
   /** What the database counted, and what has joined since. */
   let [counted, fresh] = [0, 0]
   let countedAt = Number.NEGATIVE_INFINITY
+  /** Somebody joined, or a call ended. */
+  let stirredAt = Number.NEGATIVE_INFINITY
   let counting = false
   /** Milliseconds between two invoices while there is demand. */
   let paceMs: number | undefined
@@ -82,7 +86,15 @@ export function createInvoiceLine(options: InvoiceLineOptions): InvoiceLine {
     else fresh = Math.max(0, fresh - 1)
   }
 
+  /** Who joined while it was counted may count twice, and would stand before the first customer after a lull. */
+  function forget(): void {
+    if (calls > 0 || clock.now() - Math.max(countedAt, stirredAt) < COUNT_HOLDS_MS) return
+    ;[counted, fresh] = [0, 0]
+    noteDemand()
+  }
+
   function wait(more = 0): Wait {
+    forget()
     count()
     const standsMs = demandSince === undefined ? 0 : clock.now() - Math.max(madeAt, demandSince)
     const line = ahead() + more
@@ -100,6 +112,7 @@ export function createInvoiceLine(options: InvoiceLineOptions): InvoiceLine {
           return answer
         } finally {
           calls -= 1
+          stirredAt = clock.now()
           noteDemand()
         }
       },
@@ -111,6 +124,7 @@ export function createInvoiceLine(options: InvoiceLineOptions): InvoiceLine {
     },
     joined() {
       fresh += 1
+      stirredAt = clock.now()
       noteDemand()
     },
   }

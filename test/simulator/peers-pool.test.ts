@@ -78,7 +78,7 @@ test('the first design: promises that nobody pays for take nothing out of the po
   expect(await play.faults()).toEqual([])
   expect(await poolSats(play)).toBe(400)
   // What expires is asked about once more, and new invoices wait for that.
-  await play.later(300_000)
+  await play.later(60_000)
   const next = await play.customer({ tier: 'established' })
   next.asksFor(60, { model: 'token' })
   expect(await play.hears(next, 'invoice')).toMatchObject({ absorbSats: 50 })

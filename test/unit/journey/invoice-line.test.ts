@@ -100,3 +100,18 @@ test('one long pause does not count as the pace', async () => {
   lnbits.joined()
   expect(lnbits.wait().waitMs).toBeLessThan(400)
 })
+
+test('who was counted twice does not stand before the first customer after a lull', async () => {
+  const lnbits = line({ waiting: 1 })
+  lnbits.wait()
+  lnbits.joined()
+  await lnbits.settle()
+  lnbits.joined()
+  void lnbits.ask()
+  await lnbits.after(40)
+  lnbits.options.waiting = 0
+  expect(lnbits.wait().ahead).toBeGreaterThan(0)
+  lnbits.pass(600_000)
+  expect(lnbits.wait()).toEqual({ ahead: 0, waitMs: 0 })
+  expect(lnbits.tooLong()).toBeUndefined()
+})
