@@ -126,6 +126,25 @@ export const laneBugs: PlantedBug[] = [
     tests: ['test/journey/lane-fair.test.ts › a customer with one job is claimed before'],
   },
   {
+    name: 'looks-not-in-turn',
+    why: 'who leaves a thousand invoices unpaid uses up the looks at everybody else’s',
+    file: 'src/store/invoices.ts',
+    find: 'order by ready.over, ready.turn, w.look_at',
+    replace: 'order by w.look_at',
+    tests: [
+      'test/journey/fair.test.ts › a customer with one invoice is looked at',
+      'test/journey/fair.test.ts › what can still be looked at in time',
+    ],
+  },
+  {
+    name: 'waiting-holds-its-place',
+    why: 'a hundred top-ups at an LNbits that stands still, and no message is served any more',
+    file: 'src/journey/desk.ts',
+    find: '        leave()\n',
+    replace: '',
+    tests: ['test/journey/fair.test.ts › hundreds of top-ups and withdrawals wait'],
+  },
+  {
     name: 'write-before-begin',
     why: 'when the begin fails, what was sent behind it is a transaction of its own',
     file: 'src/store/transaction.ts',
