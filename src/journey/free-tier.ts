@@ -169,6 +169,7 @@ async function credit(
     openingSats,
     creditedSats: sum((money) => money.creditSats),
     shortfallSats: sum((money) => money.shortfallSats),
-    paid: settled.filter(({ money }) => money.chargeSats > 0).length,
+    // What the pool paid a part of was counted when the part was taken.
+    paid: settled.filter(({ job, money }) => money.chargeSats > 0 && job.reservedSats === 0).length,
   })
 }

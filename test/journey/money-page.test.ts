@@ -9,6 +9,7 @@ import {
   TRUST_WINDOW_DAYS,
 } from '../../src/money/tiers.ts'
 import { readAccounts } from '../../src/store/audit.ts'
+import { readPoolToday } from '../../src/store/pool.ts'
 import { freshDatabase } from '../support/database.ts'
 import { journeyOn, priced, someKey } from '../support/journey.ts'
 
@@ -64,6 +65,8 @@ test('the worked example of docs/money.md is what the ledger says, step by step'
   await note('her job fails')
 
   expect(rows).toEqual(played)
+  // Each job of the day is under one head: what the pool paid a part of is no job that was paid in full.
+  expect(await readPoolToday(db.sql)).toMatchObject({ free: 1, partial: 1, paid: 1 })
   await lab.expectClean()
 })
 
