@@ -17,9 +17,11 @@ const sentences = [...new Intl.Segmenter('en', { granularity: 'sentence' }).segm
 const minutes = (perMinute) => Math.max(1, Math.round(words.length / perMinute))
 const longest = words.map(({ segment }) => segment).toSorted((a, b) => b.length - a.length)[0]
 
+const many = (count, noun) => `${count} ${noun}${count === 1 ? '' : 's'}`
+
 process.stdout.write(
   [
-    `${words.length} words in ${sentences.length} sentences.`,
+    `${many(words.length, 'word')} in ${many(sentences.length, 'sentence')}.`,
     `${(words.length / sentences.length).toFixed(1)} words a sentence, the longest word is "${longest}".`,
     `${minutes(READ_PER_MINUTE)} min to read, ${minutes(SAID_PER_MINUTE)} min to say aloud.`,
     '',

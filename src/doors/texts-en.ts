@@ -249,9 +249,11 @@ export const english = {
       partial: 'the pool pays a part',
       gate: 'you pay all',
     }[serve]
+    const { input, output } = r.tokenEstimate
+    // A flat price has no cap on what comes out, and its tokens explain nothing.
+    const tokens = output === 0 ? '' : ` (${input} tokens in, up to ${output} out)`
     return [
-      `With ${r.model} this costs ${sats(r.estimatedSats)} at most ` +
-        `(${r.tokenEstimate.input} tokens in, up to ${r.tokenEstimate.output} out).`,
+      `With ${r.model} this costs ${sats(r.estimatedSats)} at most${tokens}.`,
       `Right now ${forYou}: pool ${sats(absorbSats)}, you ${sats(chargeSats)}.`,
       'Nothing was charged. Send the text by itself to start.',
     ].join('\n')

@@ -47,6 +47,14 @@ describe('replies to programs', () => {
 })
 
 describe('replies to people', () => {
+  test('an estimate names tokens where they make the price, and none where it is flat', () => {
+    const { estimate } = examples
+    if (estimate?.type !== 'estimate') throw new Error('the example is no estimate')
+    expect(inWords(estimate)).toContain('at most (120 tokens in, up to 500 out).')
+    const flat = { ...estimate, tokenEstimate: { input: 13, output: 0 } }
+    expect(inWords(flat)).toMatch(/^With small this costs 60 sats at most\.\n/)
+  })
+
   test.each(Object.entries(examples))('%s fits the screen of a phone', (_, reply) => {
     const text = inWords(reply).replace(bolt11, 'invoice')
     expect(text.split('\n').length).toBeLessThanOrEqual(18)
