@@ -76,7 +76,10 @@ export function setBudget(
   })
 }
 
-/** Does one thing in one transaction, tells the replica that publishes the pool status of it, says what it did, and prints the pool after it. */
+/**
+ * Does one thing in one transaction, tells whoever publishes the pool status of it, says what it did, and prints
+ * the pool after it.
+ */
 function change(
   context: CommandContext,
   json: boolean,

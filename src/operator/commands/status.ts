@@ -127,8 +127,13 @@ function queueText({ lane, open, held, due, oldestDueSeconds }: Queue): string {
   return `${lane.padEnd(9)}${String(open).padStart(6)} open, ${held} at work, ${due} due${late}`
 }
 
+/** A relay that was just reached is read from before it is live, milliseconds. */
+const BEGINNING_MS = 10_000
+
 function relayText({ relay, state, liveMs, deafMs }: RelayView): string {
   if (liveMs !== null) return `${relay} live for ${ago(liveMs / 1000)}`
+  const isBeginning = state === 'open' && (deafMs ?? 0) < BEGINNING_MS
+  if (isBeginning) return `${relay} open, and what it has kept is being read`
   return `${relay} ${state}, not heard for ${ago((deafMs ?? 0) / 1000)}`
 }
 

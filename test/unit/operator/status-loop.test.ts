@@ -62,7 +62,8 @@ test('what an operator changes by command is published at once, by whoever has t
   await addToPool(context, { amount: '500' })
   await lab.status((event) => shown(event)?.balance_sats === 10_500)
   await setBudget(context, { tier: 'elite', amount: '7' })
-  await lab.status((event) => shown(event)?.daily_budgets_sats.elite === 7)
+  const last = await lab.status((event) => shown(event)?.daily_budgets_sats.elite === 7)
+  expect(read(last)).toMatchObject({ state: 'open', balance_sats: 10_500 })
 })
 
 test('without any change it is published on the interval', async () => {
