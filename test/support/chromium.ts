@@ -21,7 +21,8 @@ export interface BrowserPage extends AsyncDisposable {
   open(url: string): Promise<void>
   /** Runs an expression in the page and answers its value. */
   read(expression: string): Promise<unknown>
-  resize(width: number, height: number): Promise<void>
+  /** `scale`: pixels of the picture for one of the page. */
+  resize(width: number, height: number, scale?: number): Promise<void>
   prefer(scheme: 'light' | 'dark'): Promise<void>
   /** Writes a picture of the whole page. */
   screenshot(path: string): Promise<void>
@@ -51,6 +52,8 @@ export async function openChromium(binary: string): Promise<BrowserPage> {
   const targets = await fetch(`http://127.0.0.1:${port}/json/list`)
   const [target] = (await targets.json()) as { webSocketDebuggerUrl: string }[]
   const talk = await connect(target?.webSocketDebuggerUrl ?? '')
+  // They are no part of the page, and take from its width.
+  await talk.call('Emulation.setScrollbarsHidden', { hidden: true })
   for (const domain of ['Page', 'Runtime', 'Log', 'Network']) await talk.call(`${domain}.enable`)
   return {
     async open(url) {
@@ -64,8 +67,8 @@ export async function openChromium(binary: string): Promise<BrowserPage> {
       const { result } = await talk.call('Runtime.evaluate', options)
       return (result as Answer | undefined)?.value
     },
-    async resize(width, height) {
-      const metrics = { width, height, deviceScaleFactor: 2, mobile: width < 600 }
+    async resize(width, height, scale = 2) {
+      const metrics = { width, height, deviceScaleFactor: scale, mobile: width < 600 }
       await talk.call('Emulation.setDeviceMetricsOverride', metrics)
     },
     async prefer(scheme) {
