@@ -12,17 +12,18 @@ test('the gate installs and tests, checks, plays five thousand worlds, and ends 
     'run -s lint',
     'run -s types',
     'run -s simulate -- --seeds 5000 --seed 1',
+    'run -s test:lnbits -- --where-possible',
   ])
   expect(lines.slice(-SUMMARY.length)).toEqual(SUMMARY)
   expect(lines.indexOf('5000 worlds in 140 s')).toBe(lines.indexOf('== simulate') + 1)
 })
 
-test.each(['cit', 'format', 'lint', 'types', 'simulate'])(
+test.each(['cit', 'format', 'lint', 'types', 'simulate', 'test:lnbits'])(
   'the gate fails with %s, says so before the summary, and still does all the rest',
   (step) => {
     const { status, lines, asked } = runGate({ fails: step })
     expect(status).toBe(1)
-    expect(asked).toHaveLength(5)
+    expect(asked).toHaveLength(6)
     expect(lines).toContain(`failed: ${step === 'cit' ? 'npm cit' : step}`)
     expect(lines.slice(-SUMMARY.length)).toEqual(SUMMARY)
   },
