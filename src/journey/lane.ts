@@ -93,7 +93,7 @@ export class Lane<Row extends Claimed> {
   wake(): void {
     if (!this.#started || this.#stopping) return
     this.#again = true
-    this.#alarm.abort()
+    this.#alarm.abort('woken')
     this.#looking ??= this.#lookLoop().finally(() => {
       this.#looking = undefined
     })

@@ -76,7 +76,9 @@ export function createLnbitsHttp({
     })
     running.add(sent)
     const over = new AbortController()
-    void clock.sleep(call.timeoutMs, over.signal).then(() => sent.destroy(new TimedOut()))
+    void clock.sleep(call.timeoutMs, over.signal).then(() => {
+      if (!over.signal.aborted) sent.destroy(new TimedOut())
+    })
     const answered = new Promise<LnbitsAnswer>((resolve, reject) => {
       sent.on('error', reject)
       sent.on('response', (response) => {
@@ -92,7 +94,7 @@ export function createLnbitsHttp({
       })
       .finally(() => {
         running.delete(sent)
-        over.abort()
+        over.abort(ANSWERED)
       })
   }
 
@@ -115,6 +117,9 @@ export function createLnbitsHttp({
     },
   }
 }
+
+/** A reason given spares the making of an error, with its stack, for each call that went well. */
+const ANSWERED = 'answered'
 
 class TimedOut extends Error {
   readonly code = 'ETIMEDOUT'

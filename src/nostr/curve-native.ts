@@ -76,7 +76,8 @@ function keypair(library: Library, secret: Uint8Array): Keypair {
 
 type Library = ReturnType<typeof bind>
 
-function openLibrary(): LibraryHandle {
+/** Throws when no library of that name loads. */
+export function openLibrary(): LibraryHandle {
   const names = process.platform === 'darwin' ? MAC : LINUX
   for (const name of names) {
     try {

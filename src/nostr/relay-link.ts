@@ -2,6 +2,7 @@ import { WebSocket } from 'ws'
 import type { Clock } from '../clock.ts'
 import { RELAY_FRAME_BYTES, RELAY_SEND_BYTES, RELAY_SKIP_BYTES } from '../limits.ts'
 import { isPublicAddress, publicLookup } from '../net-guard.ts'
+import { corker } from './corked.ts'
 
 /** One WebSocket from dial to close. It is never opened twice. */
 export interface Link {
@@ -43,7 +44,7 @@ const CLOSING_MS = 250
 export function openLink(options: LinkOptions): Link {
   const { clock, pingMs, pongMs } = options
   const ended = new AbortController()
-  const socket = dial(options)
+  const { socket, cork } = dial(options)
   const opened = Promise.withResolvers<boolean>()
   const closed = Promise.withResolvers<string>()
   let lastPongAt: number | undefined
@@ -114,8 +115,10 @@ export function openLink(options: LinkOptions): Link {
     send(text) {
       if (socket.readyState !== WebSocket.OPEN) return false
       full ||= socket.bufferedAmount > RELAY_SEND_BYTES
-      if (!full) socket.send(text, onSent)
-      return !full
+      if (full) return false
+      cork()
+      socket.send(text, onSent)
+      return true
     },
     pause: () => socket.pause(),
     resume: () => socket.resume(),
@@ -132,7 +135,7 @@ export function openLink(options: LinkOptions): Link {
   }
 }
 
-function dial(options: LinkOptions): WebSocket {
+function dial(options: LinkOptions): { socket: WebSocket; cork(): void } {
   const { url, guard, handshakeMs } = options
   const socket = new WebSocket(url, {
     maxPayload: RELAY_SKIP_BYTES,
@@ -141,10 +144,11 @@ function dial(options: LinkOptions): WebSocket {
     followRedirects: false,
     ...(guard ? { lookup: publicLookup() } : {}),
   })
-  if (!guard) return socket
-  // The second fence: whatever the lookup said, this is where the connection went.
+  let cork = () => {}
   socket.on('upgrade', (response) => {
-    if (!isPublicAddress(response.socket.remoteAddress ?? '')) socket.terminate()
+    cork = corker(response.socket)
+    // The second fence: whatever the lookup said, this is where the connection went.
+    if (guard && !isPublicAddress(response.socket.remoteAddress ?? '')) socket.terminate()
   })
-  return socket
+  return { socket, cork: () => cork() }
 }

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import type { Clock } from '../clock.ts'
-import { encodeBolt11 } from '../lightning/bolt11-encode.ts'
+import { type Bolt11Sign, encodeBolt11 } from '../lightning/bolt11-encode.ts'
 import { INVOICE_SATS } from '../limits.ts'
 import {
   type Answer,
@@ -20,6 +20,8 @@ import type { NodeAnswer, PlayNode } from './lnbits-node.ts'
 export interface PaymentsParts {
   books: Books
   node: PlayNode
+  /** How the node signs its invoices. */
+  sign: Bolt11Sign
   clock: Clock
   /** How long LNbits waits for its node before it answers `pending`. */
   payWaitMs: number
@@ -98,6 +100,7 @@ export function addInvoice(parts: PaymentsParts, wallet: PlayWallet, draft: Invo
       description: draft.memo,
     },
     parts.books.nodeKey,
+    parts.sign,
   )
   return parts.books.add({
     checkingId: paymentHash,

@@ -6,6 +6,7 @@ import type { Answer } from './lnbits-answers.ts'
 import { openBooks, type PlayRow, type PlayWallet } from './lnbits-books.ts'
 import { type CallFault, createFaults, type PlayFaults } from './lnbits-faults.ts'
 import { createPlayNode, type PlayNode } from './lnbits-node.ts'
+import { loadNodeSignature } from './node-signature.ts'
 import { addInvoice, type PaymentsParts, settleIncoming } from './lnbits-payments.ts'
 import { answer, type PlayParts, type PlayRequest, routeOf } from './lnbits-routes.ts'
 import { createListeners } from './lnbits-listeners.ts'
@@ -61,6 +62,7 @@ export async function startPlayLnbits(options: PlayLnbitsOptions = {}): Promise<
   const parts: PlayParts = {
     books,
     node,
+    sign: await loadNodeSignature(),
     clock,
     faults,
     payWaitMs: options.payWaitMs ?? PAY_WAIT_MS,

@@ -16,19 +16,24 @@ const UNREAD_BYTES = 64 * 1024 * 1024
 
 export function createOutlet(options: {
   socket: WebSocket
+  /** Called before each frame that is sent. */
+  cork(): void
   clock: Clock
   faults: RelayFaults
   ended: AbortSignal
   onSent(): void
 }): Outlet {
-  const { socket, clock, faults, ended } = options
+  const { socket, cork, clock, faults, ended } = options
   let tail: Promise<void> | undefined
   let held: string | undefined
 
   const write = (text: string): void => {
     if (socket.readyState !== socket.OPEN || faults.halfOpen) return
     if (socket.bufferedAmount > UNREAD_BYTES) socket.terminate()
-    else socket.send(text)
+    else {
+      cork()
+      socket.send(text)
+    }
     options.onSent()
   }
   const later = (text: string): void => {

@@ -1,7 +1,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { type Clock, systemClock } from '../clock.ts'
 import { RELAY_FRAME_BYTES } from '../limits.ts'
+import { corker } from '../nostr/corked.ts'
 import { loadCurve } from '../nostr/curve.ts'
 import { verifyEvent } from '../nostr/event.ts'
 import type { NostrEvent } from '../nostr/types.ts'
@@ -73,7 +75,7 @@ export async function startRelay(options: SandboxRelayOptions = {}): Promise<San
     // Pongs are ours to give, or to keep back when half-open.
     autoPong: false,
   })
-  server.on('connection', (socket) => serve(core, socket))
+  server.on('connection', (socket, request) => serve(core, socket, request.socket))
   // It repeats the errors of the HTTP server, and `listen` has them already.
   server.on('error', () => {})
   const port = await listen(http, options.port ?? 0, host)
@@ -98,13 +100,14 @@ export async function startRelay(options: SandboxRelayOptions = {}): Promise<San
   }
 }
 
-function serve(core: RelayCore, socket: WebSocket): void {
+function serve(core: RelayCore, socket: WebSocket, raw: Socket): void {
   const { counters, faults, clock } = core
   const ended = new AbortController()
   const onSent = () => {
     counters.sent += 1
   }
-  const outlet = createOutlet({ socket, clock, faults, ended: ended.signal, onSent })
+  const cork = corker(raw)
+  const outlet = createOutlet({ socket, cork, clock, faults, ended: ended.signal, onSent })
   const client = new RelayClient(core, outlet)
   counters.connected += 1
   counters.connections += 1
