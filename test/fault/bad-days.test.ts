@@ -65,18 +65,42 @@ test('with the database gone it keeps its relays, stores nothing, and answers on
   expect(lab.relay.counters.connections).toBe(connections)
 })
 
-test('with a full disk it takes in nothing, and answers once there is room', async () => {
-  await lab.db.sql`
-    create function disk_full() returns trigger language plpgsql as $$
+/** As a table answers on a disk that is full; disposing makes room. */
+async function fullDisk(table: 'inbox' | 'transfers'): Promise<AsyncDisposable> {
+  const { sql } = lab.db
+  await sql`
+    create or replace function disk_full() returns trigger language plpgsql as $$
     begin raise exception 'could not extend file' using errcode = '53100'; end $$`
-  await lab.db.sql`create trigger full_disk before insert on inbox execute function disk_full()`
+  await sql`
+    create trigger full_disk before insert on ${sql(table)} execute function disk_full()`
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await sql`drop trigger full_disk on ${sql(table)}`
+    },
+  }
+}
+
+test('with a full disk it takes in nothing, and answers once there is room', async () => {
+  const disk = await fullDisk('inbox')
   const help = await customer.ask({ type: 'help' })
   const job = await customer.ask({ type: 'job', request: 'hello' })
   expect(await customer.replies(help, 700)).toEqual([])
-  await lab.db.sql`drop trigger full_disk on inbox`
+  await disk[Symbol.asyncDispose]()
   expect(await customer.reply(help)).toMatchObject({ type: 'help' })
   expect(await customer.reply(job)).toMatchObject({ type: 'invoice' })
   expect(await customer.replies(help, 500)).toEqual([])
+  expect(await invariants()).toEqual([])
+})
+
+test('a payment that comes while the disk is full is booked once there is room, once', async () => {
+  const id = await customer.ask({ type: 'job', request: 'hello' })
+  const { bolt11 } = await customer.reply(id)
+  const disk = await fullDisk('transfers')
+  await customer.pay(bolt11)
+  expect(await customer.replies(id, 700)).toEqual([])
+  await disk[Symbol.asyncDispose]()
+  expect(await customer.reply(id)).toMatchObject({ type: 'working' })
+  expect(await customer.reply(id)).toMatchObject({ type: 'result', result: 'hello' })
   expect(await invariants()).toEqual([])
 })
 

@@ -132,3 +132,24 @@ test('two replicas never have two payments in flight', async () => {
   expect(most).toBe(1)
   await lab.expectClean()
 })
+
+test('a withdrawal in a state of a newer version is left alone', async () => {
+  await using lab = await botLab()
+  const bot = await lab.bot()
+  const customer = someKey()
+  await lab.topUp(bot, customer, 1_000)
+  await bot.dm(customer, `/withdraw ${lab.outside(300).bolt11}`)
+  await until('it has ended', async () => (await lab.withdrawalStates())[0] === 'done')
+  await lab.sql`
+    alter table withdrawals drop constraint withdrawals_state,
+      drop constraint withdrawals_finished`
+  await lab.sql`
+    update withdrawals set state = 'judged', finished_at = null, due_at = now(), lease = null, epoch = 7`
+  const second = lab.outside(300)
+  await bot.dm(customer, `/withdraw ${second.bolt11}`)
+  await until('the next one has ended', async () => (await lab.withdrawalStates()).includes('done'))
+  expect(lab.payouts(second.paymentHash)).toBe(1)
+  const rows = await lab.sql`
+    select lease, epoch, finished_at from withdrawals where state = 'judged'`
+  expect(rows).toEqual([{ lease: null, epoch: 7, finishedAt: null }])
+})
