@@ -107,7 +107,7 @@ export async function startDaemon({
       clock,
       log,
       onHint: journey.hintPayment,
-      onUp: () => journey.hintPayment(),
+      onUp: journey.lnbitsReturned,
     })
     later.events = events
     if (sandbox) tellSandbox(config, sandbox, net)

@@ -132,6 +132,8 @@ export const WATCHED_INVOICES = 10_000
 export const LOOKS_PER_MINUTE = 30
 /** Most such looks at once. */
 export const LOOKS_AT_ONCE = 10
+/** Open invoices looked at one by one when LNbits is back: a minute's worth. Later ones have the look before expiry. */
+export const LOOKS_AFTER_RETURN = 300
 /** Pause before an expired invoice is looked at again while LNbits cannot be asked. */
 export const EXPIRY_RETRY_SECONDS = 5
 /** How long the database may take for an answer beyond the statement time-out, ms, before we hang up. */

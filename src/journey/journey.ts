@@ -83,6 +83,8 @@ export interface Journey {
   receive(event: NostrEvent, relay: string): Promise<boolean>
   /** A payment may have come: look. */
   hintPayment(paymentHash?: string): void
+  /** LNbits can be heard again: what its node received meanwhile it may not know itself. */
+  lnbitsReturned(): void
   /** Lets running work finish within `graceMs`, gives the rest back, and sends what is ready. */
   stop(graceMs: number): Promise<void>
 }
@@ -118,6 +120,7 @@ export function buildJourney(options: JourneyOptions): Journey {
     },
     receive: createReceive({ sql, clock, log, take, serve, dropped: notes.dropped }),
     hintPayment: watch.hint,
+    lnbitsReturned: watch.returned,
     async stop(graceMs) {
       await glance.stop()
       await watch.stop()

@@ -7,12 +7,14 @@ import {
   readWatchPace,
   type SeenPayment,
   takeDueLooks,
+  type WatchedInvoice,
   type WatchPace,
 } from '../store/invoices.ts'
 import { takeTurn } from '../store/turns.ts'
 import type { PaymentChecker } from './lightning.ts'
+import { createLookAround, type LookAround } from './look-around.ts'
 import type { LookBudget } from './look-budget.ts'
-import { createLooks } from './looks.ts'
+import { createLooks, type Looks } from './looks.ts'
 
 export interface WatchOptions {
   sql: Sql
@@ -31,6 +33,8 @@ export interface Watch {
   start(): void
   /** Somebody says this hash may be paid: look now. Without a hash: look at all. Never believed by itself. */
   hint(paymentHash?: string): void
+  /** LNbits can be heard again, or for the first time: what is open is asked for at its node as well. */
+  returned(): void
   /** An invoice was made, or a look is due: the pause may be over. */
   wake(): void
   /** One bulk question and the looks that are due. */
@@ -47,20 +51,23 @@ const IDLE_MS = 300_000
  * own websocket.
  */
 export function createWatch(options: WatchOptions): Watch {
-  const { sql, lightning, looks, clock, log, pollMs } = options
+  const { sql, clock, log, pollMs } = options
   const ended = new AbortController()
   // A few polls: a holder that died leaves a short gap, one that is slow keeps its turn.
   const turnSeconds = (3 * pollMs) / 1000 + 2
   let alarm = new AbortController()
   let loop: Promise<void> | undefined
   const words = createLooks(options)
+  const look = (invoice: WatchedInvoice) => words.look(invoice, 'background')
+  const around = createLookAround({ ...options, look, signal: ended.signal })
+  const lookAtAll = createRound(options, words, around)
   // At the start and after LNbits was away a replica looks for itself, whoever has the turn: the holder may be
   // dead, and a payment that came meanwhile is announced no more.
   let urgent = true
   let resting = false
   let awaited = false
 
-  return { start, hint, wake, runOnce, stop }
+  return { start, hint, returned, wake, runOnce, stop }
 
   function start(): void {
     loop = (async () => {
@@ -82,11 +89,17 @@ export function createWatch(options: WatchOptions): Watch {
     try {
       const pace = await readWatchPace(sql)
       if (pace.nextLookMs !== null) await runOnce()
+      around.tend()
       return pauseFor(pace, pollMs)
     } catch (error) {
       log.warn({ err: error }, 'open invoices could not be looked at; trying again')
       return pollMs
     }
+  }
+
+  function returned(): void {
+    around.wish()
+    hint()
   }
 
   function wake(): void {
@@ -125,12 +138,28 @@ export function createWatch(options: WatchOptions): Watch {
     }
   }
 
-  async function lookAtAll(): Promise<{ asked: number; paid: number }> {
+  async function stop(): Promise<void> {
+    ended.abort()
+    await loop
+    await around.settled()
+    await words.settled()
+  }
+}
+
+/** One bulk question about all that may be paid, and the looks that are due. */
+function createRound(
+  { sql, lightning, looks }: WatchOptions,
+  words: Looks,
+  around: Pick<LookAround, 'wish'>,
+) {
+  let unheard = false
+
+  return async function lookAtAll(): Promise<{ asked: number; paid: number }> {
     const watched = await readWatched(sql, WATCHED_INVOICES)
     const amounts = new Map(watched.map((w) => [w.paymentHash, w.amountSats]))
     let paid = 0
     if (watched.length > 0) {
-      const said = await lightning.listIncoming([...amounts.keys()])
+      const said = await listed([...amounts.keys()])
       const likely = [...said].flatMap(([paymentHash, state]) => {
         const amountSats = amounts.get(paymentHash)
         return state === 'paid' && amountSats !== undefined ? [{ paymentHash, amountSats }] : []
@@ -142,14 +171,18 @@ export function createWatch(options: WatchOptions): Watch {
     const room = looks.take(Math.min(LOOKS_AT_ONCE, wanted))
     const due = room > 0 ? await takeDueLooks(sql, room) : []
     looks.giveBack(room - due.length)
-    const found = await Promise.all(due.map((watched) => words.look(watched, 'background')))
+    const found = await Promise.all(due.map((invoice) => words.look(invoice, 'background')))
     return { asked: watched.length, paid: paid + found.filter(Boolean).length }
   }
 
-  async function stop(): Promise<void> {
-    ended.abort()
-    await loop
-    await words.settled()
+  /** Whoever does not follow the websocket learns by this that LNbits was away. */
+  async function listed(hashes: string[]) {
+    const before = unheard
+    unheard = true
+    const said = await lightning.listIncoming(hashes)
+    unheard = false
+    if (before) around.wish()
+    return said
   }
 }
 

@@ -103,6 +103,18 @@ export async function readWatched(
   return [...rows]
 }
 
+/** Invoices that have not expired: those of each customer in turn, and what expires first at first. */
+export async function readOpen(sql: Sql, limit: number): Promise<WatchedInvoice[]> {
+  const rows = await sql<WatchedInvoice[]>`
+    select payment_hash, amount_sats from (
+      select payment_hash, amount_sats, expires_at,
+        row_number() over (partition by customer order by expires_at) as turn
+      from invoices where look_at is not null and expires_at > now()
+    ) open
+    order by turn, expires_at limit ${limit}`.execute()
+  return [...rows]
+}
+
 /** What the payment watch has to do. */
 export interface WatchPace {
   /** Milliseconds until the first look at one hash is due, negative when it is; null when none is watched. */
@@ -153,6 +165,7 @@ export async function noteUnpaid(sql: AnySql, paymentHashes: readonly string[]):
         when expires_at + make_interval(secs => ${GRACE_SECONDS}) < now() then 'given_up'
         else 'expired' end,
       look_at = case
+        when expires_at > now() + interval '10 seconds' then expires_at - interval '5 seconds'
         when expires_at > now() then greatest(now() + interval '1 second', expires_at)
         when expires_at + make_interval(secs => ${GRACE_SECONDS}) < now() then null
         -- As long again as it has been expired, but every half minute at first.

@@ -162,6 +162,33 @@ test('a payment during an outage of LNbits is found by hash when it is back', as
   await lab.expectClean()
 })
 
+test('a payment that LNbits did not hear of is found when it is back, long before expiry (traps 11, 16)', async () => {
+  await using lab = await botLab()
+  const bot = await lab.bot({ priceSats: PRICE })
+  const { customer, hash } = await invoiced(lab, bot)
+  await lab.play.outage()
+  lab.play.payFromOutside(hash, { announced: false })
+  await lab.play.recover()
+  await until('it answers', async () => (await bot.lnbits.health()).up)
+  bot.journey.lnbitsReturned()
+  await lab.hears(customer, 'result')
+  expect(await types(lab, customer)).toEqual(['invoice', 'working', 'result'])
+  await lab.expectClean()
+})
+
+test('who hears nothing by the websocket learns by its questions that LNbits was away', async () => {
+  await using lab = await botLab()
+  const bot = await lab.bot({ priceSats: PRICE, pollMs: 20 })
+  const { customer, hash } = await invoiced(lab, bot)
+  lab.play.payFromOutside(hash, { announced: false })
+  const asked = lab.play.faults.calls.list
+  await until('LNbits was asked', () => lab.play.faults.calls.list > asked + 2)
+  expect(await types(lab, customer)).toEqual(['invoice'])
+  lab.play.faults.add('list', { kind: 'html' })
+  await lab.hears(customer, 'result')
+  await lab.expectClean()
+})
+
 // Anybody can write to the websocket that hints come by.
 test('a hint is no payment: LNbits is asked, and its word counts', async () => {
   await using lab = await botLab()
