@@ -6,6 +6,7 @@ import { messageBugs } from './catalogue/message.ts'
 import { paymentBugs } from './catalogue/payment.ts'
 import { replyBugs } from './catalogue/reply.ts'
 import { settlementBugs } from './catalogue/settlement.ts'
+import { worldBugs } from './catalogue/worlds.ts'
 import { withdrawalBugs } from './catalogue/withdrawal.ts'
 
 /** Every planted bug, in the order of the way of a request. */
@@ -18,4 +19,5 @@ export const catalogue: readonly PlantedBug[] = [
   ...replyBugs,
   ...laneBugs,
   ...booksBugs,
+  ...worldBugs,
 ]
