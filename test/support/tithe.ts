@@ -17,6 +17,8 @@ export interface Ran {
 export interface RunOptions {
   env?: Record<string, string>
   cwd?: string
+  /** Another file than that of the source. */
+  main?: string
 }
 
 export interface Child {
@@ -30,7 +32,7 @@ export interface Child {
 
 /** Starts `tithe` with these arguments; nothing of this process's environment but the path gets in. */
 export function startTithe(args: readonly string[], options: RunOptions = {}): Child {
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  const child = spawn(process.execPath, [options.main ?? MAIN, ...args], {
     cwd: options.cwd ?? tmpdir(),
     env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? tmpdir(), ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
