@@ -14,6 +14,7 @@ import { verifyEvent } from './nostr/event.ts'
 import { createFeed, type CursorStore } from './nostr/feed.ts'
 import { type FetchedEvents, fetchEvents } from './nostr/fetch.ts'
 import type { Opened, Refused } from './nostr/giftwrap.ts'
+import { createHeartbeat } from './nostr/heartbeat.ts'
 import { createIdentity } from './nostr/identity.ts'
 import { createOpener } from './nostr/opener.ts'
 import { createPublisher } from './nostr/publisher.ts'
@@ -47,8 +48,15 @@ export interface Net {
   /** Publishes to the operator's relays and waits for their answers. */
   publishOwn(event: NostrEvent): Promise<void>
   isConnected(): boolean
-  /** The operator's relays as they are now; `liveSince` is in milliseconds. */
-  relayStates(): { url: string; state: RelayState; liveSince: number | undefined }[]
+  /**
+   * The operator's relays as they are now; `liveSince` is in milliseconds. One that takes messages for us and does
+   * not bring them is not live, whatever its subscriptions say.
+   */
+  relayStates(): {
+    url: string
+    state: RelayState | 'withholding'
+    liveSince: number | undefined
+  }[]
   /**
    * What the operator's relays have stored, and those of `also` that a stranger's list may name. Never rejects.
    */
@@ -81,6 +89,8 @@ const BACKDATE_SECONDS = 900
 const OWN_PUBLISH_MS = 5_000
 /** How often cursors are stored: what is read again after a start is dropped as a repeat. */
 const ADVANCE_MS = 60_000
+/** Events handed on and not yet committed at which a relay's silence proves nothing. */
+const CALM_EVENTS = 100
 /** Most cursors in one statement: streams times relays. */
 const CURSOR_BATCH = 100
 /** A wrap with an invoice is 4 KiB: a relay that takes less is of no use, or has its limit wrong. */
@@ -98,10 +108,7 @@ export async function buildNet(options: NetOptions): Promise<Net> {
   const connect = (url: string) => connectRelay({ ...common, url, guard: !urls.includes(url) })
   const opener = createOpener({ identity, secret, workers: 'auto', clock, log })
   const publisher = createPublisher({
-    own: relays,
-    connect,
-    clock,
-    log,
+    ...{ own: relays, connect, clock, log },
     maxAdhoc: ADHOC_CONNECTIONS,
   })
   const lists = createRelayLists({ fetchFrom: () => relays, clock, log, verify, trusted: urls })
@@ -111,6 +118,12 @@ export async function buildNet(options: NetOptions): Promise<Net> {
   }
   introduce(options, identity, relays)
   let feed: ReturnType<typeof createFeed> | undefined
+  const liveSince = (url: string) => feed?.liveSince(url)
+  const heartbeat = createHeartbeat({
+    ...{ identity, relays, clock, log },
+    // With a queue before the database, what was sent may not have been read yet.
+    liveSince: (url) => ((feed?.status().pending ?? 0) > CALM_EVENTS ? undefined : liveSince(url)),
+  })
 
   return {
     identity,
@@ -125,11 +138,13 @@ export async function buildNet(options: NetOptions): Promise<Net> {
         log,
         advanceMs: ADVANCE_MS,
         known: seen.has,
+        arrived: heartbeat.arrived,
         async onEvent(event, { relay }) {
           if (await receive(event, relay)) seen.add(event.id, event.sig)
         },
       })
       feed.start()
+      heartbeat.start()
     },
     open: (wrap) => opener.open(wrap, { verified: true }),
     lookup: (pubkey) => lists.lookup(pubkey),
@@ -145,7 +160,8 @@ export async function buildNet(options: NetOptions): Promise<Net> {
     relayStates: () =>
       relays.map((relay) => {
         const { url } = relay
-        return { url, state: relay.state(), liveSince: feed?.liveSince(url) }
+        if (heartbeat.withholds(url)) return { url, state: 'withholding', liveSince: undefined }
+        return { url, state: relay.state(), liveSince: liveSince(url) }
       }),
     async fetch(filters, { also = [], ...limits }) {
       const others = usableRelayUrls(also, { allow: urls, max: CUSTOMER_RELAYS })
@@ -157,9 +173,11 @@ export async function buildNet(options: NetOptions): Promise<Net> {
     onConnected(fn) {
       for (const relay of relays) relay.onOpen((why) => why === 'opened' && fn())
     },
-    stopReading: async () => feed?.stop(),
+    async stopReading() {
+      await Promise.all([heartbeat.stop(), feed?.stop()])
+    },
     async stop() {
-      await feed?.stop()
+      await Promise.all([heartbeat.stop(), feed?.stop()])
       await Promise.all([opener.stop(), publisher.stop()])
       await Promise.all(relays.map((relay) => relay.stop()))
     },

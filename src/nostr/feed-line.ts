@@ -16,6 +16,7 @@ export interface LineOptions {
   log: Log
   pending: PendingEvents
   known(id: string, sig: string): boolean
+  arrived(id: string, relay: string): void
   eoseMs: number
   retry: { firstMs: number; mostMs: number }
   random(): number
@@ -164,10 +165,10 @@ export class FeedLine {
 
   #ask(range: { since: number; until?: number }, signal: AbortSignal): Asked {
     const { relay, stream } = this
-    const { clock, pending, known, eoseMs } = this.#options
+    const { clock, pending, known, arrived, eoseMs } = this.#options
     const limit = pageLimit(relay)
     return askPage({
-      ...{ relay, clock, signal, pending, known, eoseMs, stream: stream.name },
+      ...{ relay, clock, signal, pending, known, arrived, eoseMs, stream: stream.name },
       track: this.#commits.track,
       filter: { ...stream.filter, ...range, limit },
     })

@@ -34,6 +34,8 @@ export interface PageOptions {
   /** Given the commit of every event that is not committed yet. */
   track(committed: Promise<boolean>): void
   known(id: string, sig: string): boolean
+  /** An event came, whether or not another relay brought it before. */
+  arrived(id: string, relay: string): void
   eoseMs: number
 }
 
@@ -48,6 +50,7 @@ export function askPage(options: PageOptions): Asked {
   let oldest = Number.POSITIVE_INFINITY
 
   const see = (event: NostrEvent) => {
+    options.arrived(event.id, relay.url)
     count += 1
     oldest = Math.min(oldest, event.created_at)
   }

@@ -63,6 +63,8 @@ export interface FeedOptions {
   log: Log
   /** Whether this id and signature were verified and committed before; such events are not handed on. */
   known?(id: string, sig: string): boolean
+  /** A verified event came from this relay (URL), also one that is not handed on. */
+  arrived?(id: string, relay: string): void
   /**
    * Takes a verified event; resolves when it is committed or refused for good. A rejection keeps the
    * cursor where it is and hands the event on again later.
@@ -85,7 +87,8 @@ const LOAD_RETRY_MS = 1_000
 
 export function createFeed(options: FeedOptions): Feed {
   const { relays, streams, clock, log, eoseMs = EOSE_MS } = options
-  const { known = () => false, retry = RETRY, random = Math.random } = options
+  const { known = () => false, arrived = () => {} } = options
+  const { retry = RETRY, random = Math.random } = options
   const stopping = new AbortController()
   const pending = createPendingEvents({
     ...{ clock, log, onEvent: options.onEvent },
@@ -94,7 +97,7 @@ export function createFeed(options: FeedOptions): Feed {
       for (const relay of relays) full ? relay.pause() : relay.resume()
     },
   })
-  const common = { clock, log, pending, known, eoseMs, retry, random }
+  const common = { clock, log, pending, known, arrived, eoseMs, retry, random }
   const lines = relays.flatMap((relay) =>
     streams.map((stream) => new FeedLine({ ...common, relay, stream })),
   )
