@@ -35,10 +35,13 @@ export interface RefusalFacts {
   /** A command that does not exist, folded to letters that are safe to repeat. */
   command?: string | undefined
   /** What came in place of a text, or what was too low. */
-  found?: 'file' | 'amount' | 'input' | 'bid' | undefined
+  found?: 'file' | 'job' | 'amount' | 'input' | 'bid' | undefined
 }
 
 /** What separates a customer from the next tier. */
+const NOT_SERVED =
+  'This key is not served here. If you think that is a mistake, write to the operator.'
+
 export interface NextTierFacts {
   /** The next tier, or null at the top. */
   next: string | null
@@ -63,6 +66,7 @@ const refusals: Record<ReasonCode, (facts: RefusalFacts) => string> = {
     'Try again in a few minutes, or pick a model with a flat price from /models.',
   malformed: ({ usage, field, found }) => {
     if (found === 'file') return 'I cannot read files. Send what you want done as plain text.'
+    if (found === 'job') return 'I read no job events inside messages. Send the text itself.'
     if (found === 'input') return 'I read only text inputs. Put the text itself into the request.'
     if (found === 'amount') {
       return `The amount must be digits alone, without separators. Write it like this: ${usage}`
@@ -78,8 +82,7 @@ const refusals: Record<ReasonCode, (facts: RefusalFacts) => string> = {
       : `${command ? `/${command}` : 'That'} is not a command; /help lists them. ` +
         'If your text begins with a slash, put a word before it.',
   unknown_job: () => 'You have no job with that id. /jobs lists your latest ones.',
-  banned: () =>
-    'This key is not served here. If you think that is a mistake, write to the operator.',
+  banned: () => NOT_SERVED,
   busy: ({ ahead = 0 }) =>
     ahead > 0
       ? `There is too much to do at the moment: ${many(ahead, 'invoice')} would come before yours. ` +
@@ -322,9 +325,13 @@ export const english = {
     }[r.source]
     const { terms } = r
     const first = terms.firstPaidDaysAgo
+    const { budgetLeftSats, ratioLeftSats = budgetLeftSats, poolSats, breakerLeftSats } = terms
+    // A pause or a ban stands above all of them.
+    const isHeld = r.roomSats < Math.min(budgetLeftSats, ratioLeftSats, poolSats, breakerLeftSats)
+    const least = isHeld ? '. Otherwise it would be the least of' : ', the least of'
     return [
       `Your tier: ${r.tier}, ${from}.`,
-      `Free for you now: ${sats(r.roomSats)}, the least of`,
+      `Free for you now: ${sats(r.roomSats)}${least}`,
       `- today's budget: ${r.budgetSats} less ${r.absorbedTodaySats} used, ` +
         `${sats(terms.budgetLeftSats)}`,
       ...(terms.ratioLeftSats === undefined
@@ -337,6 +344,12 @@ export const english = {
       ...(first === undefined ? [] : [`Your first payment was ${many(first, 'day')} ago.`]),
       r.next,
     ].join('\n')
+  },
+
+  /** Why a key gets nothing free, whatever its tier. */
+  servesNot: {
+    banned: NOT_SERVED,
+    paused: 'The pool is paused: for now nobody gets free work.',
   },
 
   nextTier({ next, missingSats, missingPaidDays, missingAgeDays }: NextTierFacts): string {

@@ -36,7 +36,9 @@ export function whyReply(facts: CustomerFacts, pool: PoolFacts, rules: MoneyRule
         ? {}
         : { firstPaidDaysAgo: Math.max(0, Math.floor(ageSeconds / 86_400)) }),
     },
-    next: nextStep(standing.tier, facts, ageSeconds),
+    next: standing.banned
+      ? english.servesNot.banned
+      : `${pool.paused ? `${english.servesNot.paused} ` : ''}${nextStep(standing.tier, facts, ageSeconds)}`,
   }
 }
 

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import { renderReply } from '../../src/doors/replies.ts'
+import { setBan } from '../../src/store/customers.ts'
 import { setConfig } from '../../src/store/pool.ts'
 import { freshDatabase } from '../support/database.ts'
 import { journeyOn, priced, someKey } from '../support/journey.ts'
@@ -62,12 +64,26 @@ test('budgets that the operator overrides at run time count at once, and so does
   expect(estimate).toMatchObject({ pool: { dailyBudgets: { trusted: 30, elite: 1_000 } } })
   await setConfig(db.sql, 'pool_paused', true)
   const elite = await journey.granted('elite')
-  expect(await why(journey, elite)).toMatchObject({ tier: 'elite', roomSats: 0 })
+  const paused = await why(journey, elite)
+  expect(paused).toMatchObject({ tier: 'elite', roomSats: 0 })
+  expect(paused.next).toMatch(/^The pool is paused: .* There is no higher tier\.$/)
+  const [words = ''] = renderReply(paused, { form: 'words' })
+  expect(words).toContain('Free for you now: 0 sats. Otherwise it would be the least of\n')
   expect(await journey.job(priced({ customer: elite }))).toMatchObject({ serve: 'gate' })
   expect(await journey.ask(customer, { name: 'pool' })).toMatchObject({ state: 'paused' })
   await setConfig(db.sql, 'pool_paused', false)
   await setConfig(db.sql, 'budgets', {})
   expect(await journey.job(priced({ customer: elite }))).toMatchObject({ serve: 'free' })
+})
+
+test('/why tells a banned key that it is not served, and of no tier to come', async () => {
+  await using db = await freshDatabase()
+  const journey = await journeyOn(db.sql)
+  const customer = await journey.granted('trusted')
+  await setBan(db.sql, customer, { reason: 'spam' })
+  const reply = await why(journey, customer)
+  expect(reply).toMatchObject({ roomSats: 0 })
+  expect(reply.next).toMatch(/^This key is not served here\./)
 })
 
 test('a key with more open jobs than the bound is refused and told the bound', async () => {
