@@ -37,7 +37,7 @@ export interface SharedSession {
   /** For what looks at the world from outside, between two things that happen. */
   sql: Sql
   /** The database as one process sees it. */
-  of(owner: SimulatedProcess, listening?: (ear: Ear) => void): Sql
+  of(owner: SimulatedProcess, listens?: (onListening: (() => void) | undefined) => void): Sql
   /** What a dead or suspended process had open is rolled back, as the server would. */
   hangUp(owner: SimulatedProcess): void
   /** Somebody who was suspended may wait in the line. */
@@ -47,13 +47,6 @@ export interface SharedSession {
   /** Empties every table, and goes on with the time of another world. */
   reset(time: VirtualTime): Promise<void>
   close(): Promise<void>
-}
-
-/** Somebody who listens on a channel. */
-export interface Ear {
-  channel: string
-  hear(payload: string): void
-  onListening?: (() => void) | undefined
 }
 
 const WORLD_NAME = 'tithe simulator'
@@ -155,13 +148,16 @@ export async function openSession(target: DatabaseTarget): Promise<SharedSession
     return sent
   }
 
-  function sqlOf(owner: SimulatedProcess | undefined, listening?: (ear: Ear) => void): Sql {
+  function sqlOf(
+    owner: SimulatedProcess | undefined,
+    listens?: (onListening: (() => void) | undefined) => void,
+  ): Sql {
     const connections = { borrow: () => borrow(owner), giveBack, end: async () => {} }
     return statements(words, (query) => void runAlone(owner, query), {
       begin: <T>(mode: TransactionMode, body: (tx: Tx) => Promise<T>) =>
         runTransaction(connections, words, mode, body),
-      listen(channel: string, hear: Ear['hear'], onListening?: () => void) {
-        listening?.({ channel, hear, onListening })
+      listen(_channel: string, _hear: (payload: string) => void, onListening?: () => void) {
+        listens?.(onListening)
         return { stop: async () => {} }
       },
       onLoss: (fn: () => void) => void owner?.losses.push(fn),

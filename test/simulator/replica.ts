@@ -6,7 +6,7 @@ import type { MoneyRules } from '../../src/money/rules.ts'
 import { reportReplica } from '../../src/store/replicas.ts'
 import type { BackendModel } from './backend.ts'
 import type { Chance } from './chance.ts'
-import type { Ear, Fate, SharedSession, SimulatedProcess } from './database.ts'
+import type { Fate, SharedSession, SimulatedProcess } from './database.ts'
 import { eventOf, intakeOf } from './doors.ts'
 import type { IncomingModel } from './lnbits.ts'
 import type { OutgoingModel } from './payouts.ts'
@@ -31,8 +31,6 @@ export interface Outside {
   chance(name: string): Chance
   rate(): { usdPerBtc: number } | { none: string }
   died(replica: Replica): void
-  /** A hint that one replica gives to the others. */
-  notified(from: Replica, ear: { channel: string; payload: string }): void
 }
 
 export interface JourneySettings {
@@ -48,7 +46,6 @@ export interface JourneySettings {
 /** One daemon without its sockets: the whole journey, which can die at any point. */
 export interface Replica extends SimulatedProcess {
   journey: Journey
-  ears: Ear[]
   /** How many it has sent. */
   statements: number
   /** Dies at the `count`-th pass of a failpoint. */
@@ -95,7 +92,6 @@ export function startReplica(outside: Outside, name: string, skewMs: number): Re
     state: 'alive',
     missed: [],
     skewMs,
-    ears: [],
     losses: [],
     statements: 0,
     crashAt(at, count = 1) {
@@ -199,9 +195,9 @@ function buildOn(outside: Outside, process: Omit<Replica, 'journey'>): Journey {
   const { settings, rules } = outside
   const chance = outside.chance(process.name)
   return buildJourney({
-    sql: outside.session.of(process, (ear) => {
-      process.ears.push(ear)
-      outside.time.after(1, process, () => ear.onListening?.())
+    // What replicas tell each other never comes: it is a hint, and timers have to do without.
+    sql: outside.session.of(process, (onListening) => {
+      outside.time.after(1, process, () => onListening?.())
     }),
     rules,
     prices: createPrices({

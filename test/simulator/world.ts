@@ -143,7 +143,6 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     died(replica: Replica) {
       for (const fn of dying) fn(replica)
     },
-    notified() {},
   }
 
   await session.reset(time)
