@@ -155,4 +155,12 @@ export const laneBugs: PlantedBug[] = [
       'test/store/transaction-pipeline.test.ts › a begin that fails',
     ],
   },
+  {
+    name: 'stop-tells-nobody',
+    why: 'each deploy holds the work of those who stop up for ten seconds',
+    file: 'src/store/lanes.ts',
+    find: `select pg_notify(\${LANE_CHANNEL}, \${table}) from free limit 1`,
+    replace: 'select 1 from free limit 1',
+    tests: ['test/journey/lane-stop.test.ts › what a stopping replica gives back'],
+  },
 ]
