@@ -37,7 +37,7 @@ export type Taken =
   | { kind: 'letter'; letter: Letter }
   /** A job by a door that carries nothing else. */
   | { kind: 'request'; letter: Letter; wanted: Wanted }
-  /** Something a person may send and we cannot use: a file. Refused kindly. */
+  /** Something that is sent in good faith and that we cannot use: a file, a job event in a wrap. Refused kindly. */
   | { kind: 'unusable'; letter: Letter; facts: RefusalFacts }
   /** A job request that cannot be served, with the reason it is told. */
   | { kind: 'refused'; letter: Letter; refused: ReplyOf<'refused'> }
@@ -87,6 +87,9 @@ export function createIntake({ identity, open, clock }: IntakeOptions) {
     if (isFromTheFuture(letter)) return { kind: 'dropped', why: 'future' }
     if (rumor.kind === CHAT_KIND) return { kind: 'letter', letter }
     if (rumor.kind === FILE_KIND) return { kind: 'unusable', letter, facts: { found: 'file' } }
+    if (rumor.kind === JOB_REQUEST_KIND) {
+      return { kind: 'unusable', letter, facts: { found: 'job' } }
+    }
     if (rumor.kind === DELETE_KIND) return { kind: 'cancel', letter, rumorIds: cancelTarget(rumor) }
     return { kind: 'dropped', why: 'rumor-kind' }
   }

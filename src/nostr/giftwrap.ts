@@ -122,7 +122,8 @@ function readSeal(text: string, identity: Identity, nowSeconds: number): NostrEv
   return verifyEvent(identity.curve, seal) ? seal : refused('seal-sig')
 }
 
-function readRumor(text: string, sender: string, nowSeconds: number): Rumor | Refused {
+/** What a seal of `sender` held, with every check of a rumor (NIP-59, NIP-17). Never throws. */
+export function readRumor(text: string, sender: string, nowSeconds: number): Rumor | Refused {
   const parsed = parseJson(text)
   if (!parsed.ok) return refused(jsonCode(parsed.reason, 'rumor-shape'))
   const { value } = parsed

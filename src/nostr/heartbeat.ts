@@ -4,7 +4,7 @@ import { makeRumor, wrapRumor } from './giftwrap.ts'
 import type { Relay } from './relay.ts'
 import type { Identity, NostrEvent } from './types.ts'
 
-/** What one beat has shown of a relay. `unproven`: it took no message of ours, or its subscription was not live all along. */
+/** What one beat has shown. `unproven`: the relay took no message of ours, or was not live all along. */
 export type Beat = 'heard' | 'missed' | 'unproven'
 
 /**

@@ -91,6 +91,9 @@ function lies(json: string): boolean {
   }
 }
 
+/** A rumor's JSON that says something else than the one given, and still claims an id if it is an object. */
+export const mutantRumor = (json: string, random: Seeded): string => mutant(json, random, lies)
+
 export interface Mutant {
   /** JSON of the wrap as it would come from a relay. */
   text: string

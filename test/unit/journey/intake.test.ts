@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
+import { refusal } from '../../../src/doors/replies.ts'
 import { createIntake, type Taken } from '../../../src/journey/intake.ts'
 import { makeRumor } from '../../../src/nostr/giftwrap.ts'
 import type { EventTemplate, NostrEvent } from '../../../src/nostr/types.ts'
@@ -46,6 +47,16 @@ test('a message of a group room is nobody’s order', async () => {
   expect(await why({ tags })).toBe('group')
   expect(await why({ tags: [['p', stranger.pubkey]] })).toBe('group')
   expect(await why({ tags: [] })).toBe('group')
+})
+
+// NIP-90 knows the request in clear and encrypted; inside a wrap no client would look for 7000 and 6050.
+test.each([
+  [15, 'file'],
+  [5_050, 'job'],
+])('a kind %i in a wrap is refused with a word about it: %s', async (kind, found) => {
+  const answer = await taken({ kind })
+  expect(answer).toMatchObject({ kind: 'unusable', facts: { found } })
+  expect(refusal('malformed', { found: found as 'file' | 'job' }).message).toMatch(/text/)
 })
 
 test('own messages, those of tomorrow and other kinds are dropped', async () => {

@@ -114,7 +114,7 @@ describe.each(curves)('gift wraps on curve $name', (curve) => {
   })
 
   const random = seeded()
-  const rounds = sweepRounds(750, 10_000)
+  const rounds = sweepRounds(750, 20_000)
   test(`none of ${rounds} mutated wraps is accepted or throws, seed ${random.seed}`, {
     timeout: SWEEP_MS,
   }, () => {
