@@ -1,4 +1,5 @@
 import * as tiny from 'tiny-secp256k1'
+import { CONVERSATION_KEYS } from '../limits.ts'
 import { isBytes } from './curve-bytes.ts'
 import { freshBytes } from './random.ts'
 import type { Curve, Keypair } from './types.ts'
@@ -34,11 +35,7 @@ function keypair(secret: Uint8Array): Keypair {
     },
     ecdhX(publicKey) {
       if (!isBytes(publicKey, 32)) throw new Error('not a public key of the curve')
-      // x-only keys stand for the point with the even y (BIP-340); the sign does not change x.
-      const point = new Uint8Array(33)
-      point[0] = 2
-      point.set(publicKey, 1)
-      const shared = multiply(point, own)
+      const shared = multiply(publicKey, own)
       if (shared === null) throw new Error('not a public key of the curve')
       return shared.slice(1)
     },
@@ -46,10 +43,32 @@ function keypair(secret: Uint8Array): Keypair {
 }
 
 /** `null` off the curve: the library throws there, and asking it first would cost a square root. */
-function multiply(point: Uint8Array, scalar: Uint8Array): Uint8Array | null {
+function multiply(publicKey: Uint8Array, scalar: Uint8Array): Uint8Array | null {
   try {
-    return tiny.pointMultiply(point, scalar, true)
+    return tiny.pointMultiply(pointOf(publicKey), scalar, true)
   } catch {
     return null
   }
+}
+
+/** The points of keys met last: a customer is written to again, and finding its point costs a square root. */
+const points = new Map<string, Uint8Array>()
+
+/** Throws for a key off the curve. */
+function pointOf(publicKey: Uint8Array): Uint8Array {
+  const name = Buffer.from(publicKey).toString('latin1')
+  const point = points.get(name) ?? lift(publicKey)
+  // Put again at the end, so that the first entry is the one unused for longest.
+  points.delete(name)
+  points.set(name, point)
+  if (points.size > CONVERSATION_KEYS) points.delete(points.keys().next().value ?? '')
+  return point
+}
+
+function lift(publicKey: Uint8Array): Uint8Array {
+  // x-only keys stand for the point with the even y (BIP-340); the sign does not change x.
+  const compressed = new Uint8Array(33)
+  compressed[0] = 2
+  compressed.set(publicKey, 1)
+  return tiny.pointCompress(compressed, false)
 }

@@ -97,6 +97,17 @@ describe.each(curves)('curve $name', (curve) => {
     }
   })
 
+  test('a key that is agreed with again gives the same, and one off the curve never gives any', () => {
+    const [one, two] = [7, 8].map((byte) => curve.keypair(Buffer.alloc(32, byte)))
+    if (!one || !two) throw new Error('no keys')
+    const first = one.ecdhX(two.publicKey)
+    expect(one.ecdhX(Buffer.from(two.publicKey))).toEqual(first)
+    expect(two.ecdhX(one.publicKey)).toEqual(first)
+    const offCurve = Buffer.alloc(32, 0xff)
+    for (const _ of [1, 2]) expect(() => one.ecdhX(offCurve)).toThrow('not a public key')
+    expect(one.ecdhX(two.publicKey)).toEqual(first)
+  })
+
   test('a keypair keeps its key when the caller wipes the bytes it came from', () => {
     const secret = Buffer.alloc(32, 9)
     const pair = curve.keypair(secret)
