@@ -47,7 +47,7 @@ export function paymentJson(row: PlayRow, asCreated = false): Record<string, unk
     status: row.status,
     memo: row.memo,
     expiry: asCreated ? localTime(row.expiresAt) : utcTime(row.expiresAt * 1000, false),
-    webhook: null,
+    webhook: row.webhook ?? null,
     webhook_status: null,
     preimage: row.preimage,
     tag: row.tag,

@@ -27,6 +27,8 @@ export interface PlayRow {
   extra: Record<string, unknown>
   labels: string[]
   externalId: string | null
+  /** Whom to tell of the payment. */
+  webhook?: string | undefined
   /** Unix seconds. */
   expiresAt: number
   /** Unix milliseconds. */
@@ -72,6 +74,7 @@ const rowShape = z.object({
   extra: z.record(z.string(), z.unknown()),
   labels: z.array(z.string()),
   externalId: z.string().nullable(),
+  webhook: z.string().optional(),
   expiresAt: z.number(),
   createdAt: z.number(),
   updatedAt: z.number(),

@@ -43,6 +43,8 @@ export interface PlayFaults {
   copies: number
   /** While true the websocket tells nothing. */
   silent: boolean
+  /** What webhooks carry: JSON in a JSON text, the object itself as before 1.1.0, or nothing is sent. */
+  webhook: 'text' | 'object' | 'missing'
   /** Calls seen so far. */
   calls: Record<PlayCall, number>
 }
@@ -64,6 +66,7 @@ export function createFaults(rateUsd: number): FaultMenu {
     rateUsd,
     copies: 2,
     silent: false,
+    webhook: 'text',
     calls: {
       create: 0,
       pay: 0,

@@ -28,6 +28,8 @@ export interface PaymentsParts {
   signal: AbortSignal
   /** Tells the websocket listeners; `times` because LNbits tells some things twice. */
   announce(row: PlayRow, times: number): void
+  /** Calls the webhook of an invoice, if it has one. */
+  callWebhook(row: PlayRow, times: number): void
 }
 
 /**
@@ -44,6 +46,7 @@ const createShape = z.object({
   extra: z.record(z.string(), z.unknown()).nullish(),
   labels: z.array(z.string()).default([]),
   external_id: z.string().nullish(),
+  webhook: z.url({ protocol: /^http$/ }).nullish(),
 })
 
 /** `POST /payments` with `out: false`. */
@@ -73,6 +76,7 @@ export function createInvoice(parts: PaymentsParts, wallet: PlayWallet, body: un
     extra: extra ?? {},
     labels: read.data.labels,
     externalId: read.data.external_id ?? null,
+    webhook: read.data.webhook ?? undefined,
   })
   return created(paymentJson(row, true))
 }
@@ -84,6 +88,7 @@ interface InvoiceDraft {
   extra: Record<string, unknown>
   labels: string[]
   externalId: string | null
+  webhook?: string | undefined
 }
 
 export function addInvoice(parts: PaymentsParts, wallet: PlayWallet, draft: InvoiceDraft): PlayRow {
@@ -116,6 +121,7 @@ export function addInvoice(parts: PaymentsParts, wallet: PlayWallet, draft: Invo
     extra: draft.extra,
     labels: draft.labels,
     externalId: draft.externalId,
+    webhook: draft.webhook,
     expiresAt: createdAt + draft.expirySeconds,
   })
 }
@@ -172,7 +178,7 @@ type NewPayment = Omit<
 >
 
 function payInside(
-  { books, announce }: PaymentsParts,
+  { books, announce, callWebhook }: PaymentsParts,
   draft: NewPayment,
   invoice: PlayRow,
 ): Answer {
@@ -192,6 +198,7 @@ function payInside(
   const received = books.save(invoice, { status: 'success' })
   announce(payment, 1)
   announce(received, 2)
+  callWebhook(received, 2)
   return created(paymentJson(payment, true))
 }
 
@@ -298,5 +305,7 @@ export function refresh(parts: PaymentsParts, row: PlayRow): PlayRow {
 export function settleIncoming(parts: PaymentsParts, paymentHash: string, feeMsat: number): void {
   const row = parts.books.find(paymentHash).find((found) => found.amountMsat > 0)
   if (!row) return
-  parts.announce(parts.books.save(row, { status: 'success', feeMsat: -feeMsat }), 2)
+  const paid = parts.books.save(row, { status: 'success', feeMsat: -feeMsat })
+  parts.announce(paid, 2)
+  parts.callWebhook(paid, 1)
 }

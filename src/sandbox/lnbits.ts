@@ -10,6 +10,7 @@ import { loadNodeSignature } from './node-signature.ts'
 import { addInvoice, type PaymentsParts, settleIncoming } from './lnbits-payments.ts'
 import { answer, type PlayParts, type PlayRequest, routeOf } from './lnbits-routes.ts'
 import { createListeners } from './lnbits-listeners.ts'
+import { createWebhooks } from './lnbits-webhooks.ts'
 
 export interface PlayLnbitsOptions {
   /** 0 takes a free port. */
@@ -68,6 +69,7 @@ export async function startPlayLnbits(options: PlayLnbitsOptions = {}): Promise<
     payWaitMs: options.payWaitMs ?? PAY_WAIT_MS,
     signal: stopping.signal,
     announce: listeners.announce,
+    callWebhook: createWebhooks(faults, stopping.signal),
     forge: listeners.forge,
     startedAt: clock.now(),
   }

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { appendFile, mkdtemp, readFile, rm, stat } from 'node:fs/promises'
-import { Agent, request } from 'node:http'
+import { Agent, createServer, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -205,5 +205,83 @@ describe('the play-money LNbits', () => {
     })
     expect((await rawCall(play.url, '/health')).status).toBe(200)
     expect(play.faults.calls.health).toBe(3)
+  })
+})
+
+describe('a webhook of the play-money LNbits (trap 9)', () => {
+  /** A play-money LNbits, and what comes to an address of somebody who answers 500. */
+  async function hooked() {
+    const play = await startPlayLnbits({ seedWallets: [{ name: 'payer', balanceSats: 500 }] })
+    const heard: unknown[] = []
+    const server = createServer(async (incoming, response) => {
+      const chunks: Buffer[] = []
+      for await (const chunk of incoming) chunks.push(chunk)
+      heard.push(JSON.parse(Buffer.concat(chunks).toString('utf8')))
+      response.writeHead(500).end()
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const address = server.address()
+    const port = typeof address === 'object' && address !== null ? address.port : 0
+    const invoice = async () => {
+      const webhook = `http://127.0.0.1:${port}/paid`
+      const { json } = await rawCall(play.url, '/payments', {
+        key: play.bot.invoiceKey,
+        body: { out: false, amount: 21, webhook },
+      })
+      expect(textAt(json, 'webhook')).toBe(webhook)
+      return { bolt11: textAt(json, 'bolt11'), paymentHash: textAt(json, 'payment_hash') }
+    }
+    const end = async () => {
+      await play.stop()
+      server.closeAllConnections()
+      server.close()
+    }
+    return { play, heard, invoice, [Symbol.asyncDispose]: end }
+  }
+
+  test('is JSON in a JSON text, comes twice for a payment inside, and a 500 is final', async () => {
+    await using lab = await hooked()
+    const made = await lab.invoice()
+    await pay(lab.play, made.bolt11, lab.play.wallet('payer')?.adminKey ?? '')
+    await until(
+      async () => lab.heard.length,
+      (count) => count === 2,
+    )
+    const other = await lab.invoice()
+    lab.play.payFromOutside(other.paymentHash)
+    await until(
+      async () => lab.heard.length,
+      (count) => count === 3,
+    )
+    const said = lab.heard.map((text) => JSON.parse(String(text)))
+    expect(said.map((payment) => [payment.payment_hash, payment.status])).toEqual([
+      [made.paymentHash, 'success'],
+      [made.paymentHash, 'success'],
+      [other.paymentHash, 'success'],
+    ])
+  })
+
+  test('is the object itself in old versions, or never comes', async () => {
+    await using lab = await hooked()
+    lab.play.faults.webhook = 'missing'
+    lab.play.payFromOutside((await lab.invoice()).paymentHash)
+    lab.play.faults.webhook = 'object'
+    const { paymentHash } = await lab.invoice()
+    lab.play.payFromOutside(paymentHash)
+    await until(
+      async () => lab.heard.length,
+      (count) => count > 0,
+    )
+    expect(lab.heard).toEqual([expect.objectContaining({ payment_hash: paymentHash })])
+  })
+
+  test('to what is no web address is refused with the invoice', async () => {
+    await using lab = await hooked()
+    const { status } = await rawCall(lab.play.url, '/payments', {
+      key: lab.play.bot.invoiceKey,
+      body: { out: false, amount: 21, webhook: 'file:///etc/passwd' },
+    })
+    expect(status).toBe(400)
   })
 })
