@@ -2,7 +2,8 @@ import { expect, test } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
 import { refusal } from '../../../src/doors/replies.ts'
 import { createIntake, type Taken } from '../../../src/journey/intake.ts'
-import { makeRumor } from '../../../src/nostr/giftwrap.ts'
+import { makeRumor, openGiftWrap } from '../../../src/nostr/giftwrap.ts'
+import { minePow } from '../../../src/nostr/pow.ts'
 import type { EventTemplate, NostrEvent } from '../../../src/nostr/types.ts'
 import { newIdentity } from '../../support/relay-lab.ts'
 
@@ -59,8 +60,48 @@ test.each([
   expect(refusal('malformed', { found: found as 'file' | 'job' }).message).toMatch(/text/)
 })
 
+test('in a flood only wraps with the proof of work that was asked for are opened', async () => {
+  let opened = 0
+  const take = createIntake({
+    identity: bot,
+    async open() {
+      opened += 1
+      return { ok: false, code: 'wrap-decrypt' }
+    },
+    clock: systemClock,
+    powBits: 8,
+  })
+  const template = { kind: 1_059, created_at: now, content: '', pubkey: customer.pubkey }
+  const wrap = (tags: string[][]) => customer.sign({ ...template, tags })
+  const lazy = await take(wrap([['p', bot.pubkey]]), 'ws://relay')
+  const lying = await take(wrap([['nonce', '1', '200']]), 'ws://relay')
+  expect([lazy, lying]).toEqual([0, 1].map(() => ({ kind: 'dropped', why: 'pow' })))
+  expect(opened).toBe(0)
+  const { signal } = new AbortController()
+  const mined = await minePow({ ...template, tags: [] }, 8, signal, systemClock)
+  await take(customer.sign(mined), 'ws://relay')
+  expect(opened).toBe(1)
+})
+
 test('own messages, those of tomorrow and other kinds are dropped', async () => {
   expect(await why({}, bot.pubkey)).toBe('own')
   expect(await why({ created_at: now + 86_400 })).toBe('future')
   expect(await why({ kind: 7 })).toBe('rumor-kind')
+})
+
+// Anybody can sign a receipt over any sum: money is what LNbits says came in.
+test('a zap receipt that names the bot is no request and no payment', async () => {
+  const take = createIntake({
+    identity: bot,
+    open: async (wrap) => openGiftWrap({ wrap, identity: bot, nowSeconds: now }),
+    clock: systemClock,
+  })
+  const tags = [
+    ['p', bot.pubkey],
+    ['bolt11', 'lnbc10m1…'],
+    ['amount', '1000000000'],
+  ]
+  const receipt = stranger.sign({ kind: 9_735, created_at: now, tags, content: '' })
+  expect(await take(receipt, 'ws://relay')).toMatchObject({ kind: 'dropped' })
+  expect(await why({ kind: 9_735 })).toBe('rumor-kind')
 })
