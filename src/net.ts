@@ -4,6 +4,7 @@ import { JOB_REQUEST_KIND } from './doors/nip90.ts'
 import {
   ADHOC_CONNECTIONS,
   CUSTOMER_RELAYS,
+  POW_BITS,
   PUBLISH_FRAME_BYTES,
   SEEN_EVENTS,
   WRAP_BACKDATE_SECONDS,
@@ -40,6 +41,8 @@ export interface Net {
   checkRelay(url: string): string | undefined
   /** The largest frame all of these relays take, as far as they said so (NIP-11). */
   frameBytes(urls: readonly string[]): number
+  /** The proof of work that one of them wants, as far as they said so and it is worth doing (NIP-11, NIP-13). */
+  powBits(urls: readonly string[]): number
   publish(
     event: { id: string; json: string },
     urls: string[],
@@ -79,6 +82,8 @@ export interface NetOptions {
   relays: readonly string[]
   dmRelays: readonly string[]
   botName: string
+  /** Bits of proof of work that a wrap must show, which the profile says. */
+  powBits: number
   sql: Sql
   clock: Clock
   log: Log
@@ -113,8 +118,7 @@ export async function buildNet(options: NetOptions): Promise<Net> {
   })
   const lists = createRelayLists({ fetchFrom: () => relays, clock, log, verify, trusted: urls })
   const publishOwn = async (event: NostrEvent) => {
-    const json = JSON.stringify(event)
-    await publisher.publish({ id: event.id, json }, urls, OWN_PUBLISH_MS)
+    await publisher.publish({ id: event.id, json: JSON.stringify(event) }, urls, OWN_PUBLISH_MS)
   }
   introduce(options, identity, relays)
   let feed: ReturnType<typeof createFeed> | undefined
@@ -150,6 +154,7 @@ export async function buildNet(options: NetOptions): Promise<Net> {
     lookup: (pubkey) => lists.lookup(pubkey),
     isBot: (pubkey) => lists.peek(pubkey)?.profileIsBot === true,
     frameBytes: (to) => Math.min(...to.map((url) => frameBytesOf(relays, url))),
+    powBits: (to) => Math.max(0, ...to.map((url) => powBitsOf(relays, url))),
     checkRelay(url) {
       const checked = checkRelayUrl(url, { allow: urls })
       return checked.ok ? checked.url : undefined
@@ -158,11 +163,11 @@ export async function buildNet(options: NetOptions): Promise<Net> {
     publishOwn,
     isConnected: () => relays.some((relay) => relay.state() === 'open'),
     relayStates: () =>
-      relays.map((relay) => {
-        const { url } = relay
-        if (heartbeat.withholds(url)) return { url, state: 'withholding', liveSince: undefined }
-        return { url, state: relay.state(), liveSince: liveSince(url) }
-      }),
+      relays.map(({ url, state }) =>
+        heartbeat.withholds(url)
+          ? { url, state: 'withholding', liveSince: undefined }
+          : { url, state: state(), liveSince: liveSince(url) },
+      ),
     async fetch(filters, { also = [], ...limits }) {
       const others = usableRelayUrls(also, { allow: urls, max: CUSTOMER_RELAYS })
       const extra = others.filter((url) => !urls.includes(url)).map(connect)
@@ -182,6 +187,12 @@ export async function buildNet(options: NetOptions): Promise<Net> {
       await Promise.all(relays.map((relay) => relay.stop()))
     },
   }
+}
+
+/** A relay that wants more than is done for a reply gets it as it is, and says no. */
+function powBitsOf(relays: readonly Relay[], url: string): number {
+  const wanted = relays.find((relay) => relay.url === url)?.info()?.powBitsMin ?? 0
+  return wanted > POW_BITS ? 0 : wanted
 }
 
 /** Strangers' relays are not asked what they take; and no reply fits what some claim. */
@@ -231,11 +242,12 @@ function streamsFor(pubkey: string) {
 
 /** Says who the bot is, again on every connection: relays in memory forget it when they restart. */
 function introduce(
-  { botName, relays, dmRelays, clock, log }: NetOptions,
+  { botName, relays, dmRelays, powBits, clock, log }: NetOptions,
   identity: Identity,
   connections: readonly Relay[],
 ): void {
-  const facts = { name: botName, relays, dmRelays, createdAt: unixSeconds(clock) }
+  const createdAt = unixSeconds(clock)
+  const facts = { name: botName, relays, dmRelays, powBits, createdAt }
   const events = profileEvents(facts).map((template) => identity.sign(template))
   for (const relay of connections) {
     relay.onOpen(async (why) => {

@@ -6,6 +6,7 @@ import { CUSTOMER_RELAYS, REPLY_BYTES, REPLY_PART_BYTES } from '../limits.ts'
 import { parseEvent } from '../nostr/event.ts'
 import { GIFT_WRAP_KIND, makeRumor, wrapRumor } from '../nostr/giftwrap.ts'
 import { encryptNip04 } from '../nostr/nip04.ts'
+import { wrapRumorMined } from '../nostr/pow.ts'
 import type { RelayLists } from '../nostr/relay-lists.ts'
 import type { Identity, NostrEvent } from '../nostr/types.ts'
 import type { Sql } from '../store/database.ts'
@@ -27,6 +28,8 @@ export interface EnvelopeOptions {
   ownRelays: readonly string[]
   /** The largest frame that all of these relays take, as far as they have said (NIP-11). */
   frameBytes(relays: readonly string[]): number
+  /** Bits of proof of work that one of them wants of an event (NIP-11, NIP-13). */
+  powBits?(relays: readonly string[]): number
   fallback: DmFallback
 }
 
@@ -35,7 +38,8 @@ const LOOKUP_TRIES = 3
 
 /** Signs replies for the door they go out by, and finds where their customer reads. */
 export function createEnvelope(options: EnvelopeOptions) {
-  const { identity, clock } = options
+  const { identity } = options
+  const wrap = wrapper(options)
 
   return async function sign(row: OutboxRow): Promise<SignedReply> {
     if (row.via === 'nip90') return forJobRequest(row, await messageOf(row))
@@ -51,8 +55,11 @@ export function createEnvelope(options: EnvelopeOptions) {
     const isListed = lists.dm.state === 'found' && lists.dm.urls.length > 0
     const arrived = isListed ? [] : arrival(await messageOf(row))
     const relays = dmRelays(row, lists, arrived, options)
+    const bits = options.powBits?.(relays) ?? 0
     return signed(relays, (maxBytes) =>
-      textsOf(row, maxBytes).map((text) => wrap(row, text, relays[0])),
+      Promise.all(
+        textsOf(row, maxBytes).map((text) => wrap(row, text, { relay: relays[0], bits })),
+      ),
     )
   }
 
@@ -62,16 +69,17 @@ export function createEnvelope(options: EnvelopeOptions) {
   }
 
   /** Makes the events in parts so small that each relay takes the frame it travels in. */
-  function signed(
+  async function signed(
     urls: readonly string[],
-    make: (maxBytes: number) => NostrEvent[],
+    make: (maxBytes: number) => NostrEvent[] | Promise<NostrEvent[]>,
     startBytes = REPLY_BYTES,
-  ): SignedReply {
+  ): Promise<SignedReply> {
     const relays = [...new Set(urls)]
     const frameBytes = options.frameBytes(relays)
     let maxBytes = startBytes
     for (;;) {
-      const events = make(maxBytes).map((event) => ({ id: event.id, json: JSON.stringify(event) }))
+      const made = await make(maxBytes)
+      const events = made.map((event) => ({ id: event.id, json: JSON.stringify(event) }))
       const fits = events.every(({ json }) => FRAME_BYTES + Buffer.byteLength(json) <= frameBytes)
       if (fits || maxBytes <= REPLY_PART_BYTES) return { events, relays }
       maxBytes = Math.max(REPLY_PART_BYTES, Math.floor(maxBytes * SHRINK))
@@ -83,23 +91,6 @@ export function createEnvelope(options: EnvelopeOptions) {
     return url === undefined ? [] : [url]
   }
 
-  /** The rumor is dated by its row, so that it is the same message whoever wraps it. */
-  function wrap(row: OutboxRow, text: string, relay: string | undefined): NostrEvent {
-    const rumor = makeRumor(identity.pubkey, {
-      kind: 14,
-      created_at: row.createdAt,
-      tags: [['p', row.customer], ...(row.rumorId === null ? [] : [['e', row.rumorId]])],
-      content: text,
-    })
-    return wrapRumor({
-      identity,
-      rumor,
-      to: row.customer,
-      nowSeconds: unixSeconds(clock),
-      ...(relay === undefined ? {} : { relayHint: relay }),
-    })
-  }
-
   function legacyEvent(row: OutboxRow, text: string): NostrEvent {
     return identity.sign({
       kind: 4,
@@ -109,7 +100,7 @@ export function createEnvelope(options: EnvelopeOptions) {
     })
   }
 
-  function forJobRequest(row: OutboxRow, message: MessageRow): SignedReply {
+  async function forJobRequest(row: OutboxRow, message: MessageRow): Promise<SignedReply> {
     const request = parseEvent(JSON.parse(message?.proof ?? 'null'))
     if (!request) throw new Error(`the job request of reply ${row.id} is not in the inbox`)
     const wanted = wantedRelays(request, identity).flatMap((url) => options.checkRelay(url) ?? [])
@@ -126,6 +117,30 @@ export function createEnvelope(options: EnvelopeOptions) {
     )
   }
 }
+
+/** The rumor is dated by its row, so that it is the same message whoever wraps it. */
+const wrapper =
+  ({ identity, clock }: EnvelopeOptions) =>
+  (
+    row: OutboxRow,
+    text: string,
+    { relay, bits }: { relay: string | undefined; bits: number },
+  ): NostrEvent | Promise<NostrEvent> => {
+    const rumor = makeRumor(identity.pubkey, {
+      kind: 14,
+      created_at: row.createdAt,
+      tags: [['p', row.customer], ...(row.rumorId === null ? [] : [['e', row.rumorId]])],
+      content: text,
+    })
+    const request = {
+      ...{ identity, rumor, to: row.customer, nowSeconds: unixSeconds(clock) },
+      ...(relay === undefined ? {} : { relayHint: relay }),
+    }
+    if (bits === 0) return wrapRumor(request)
+    // The proof is part of the event's id: it is made once, like the wrap, before anything is stored. It has a bound
+    // of its own, so that nothing needs to cut it short.
+    return wrapRumorMined({ ...request, bits, clock, signal: new AbortController().signal })
+  }
 
 /** NIP-17: the customer's kind 10050, else the documented fallback; a failed lookup is not an absent list. */
 function dmRelays(

@@ -7,6 +7,7 @@ import { FUTURE_SECONDS } from '../limits.ts'
 import { decryptersOf } from '../nostr/decrypters.ts'
 import { isExpired } from '../nostr/event.ts'
 import type { Opened, Refused } from '../nostr/giftwrap.ts'
+import { committedPow } from '../nostr/pow.ts'
 import type { Identity, NostrEvent, Rumor } from '../nostr/types.ts'
 import type { Via } from '../store/inbox.ts'
 import type { Incoming } from './request.ts'
@@ -49,6 +50,11 @@ export interface IntakeOptions {
   identity: Identity
   open(wrap: NostrEvent): Promise<Opened | Refused>
   clock: Clock
+  /**
+   * Bits of proof of work that a wrap must show (NIP-13), 0 for none. A wrap hides who sent it, so that in a flood
+   * this is all there is to tell by before the opening is paid for; other doors say who writes, and are not asked.
+   */
+  powBits?: number
 }
 
 /** Kinds a rumor may have; the same feed carries group invitations, reactions and other bots' business. */
@@ -60,13 +66,14 @@ const DELETE_KIND = 5
  * From a verified event to a letter: opens it, and drops what is not meant for us. Dropping is silent by
  * design (a counter and a debug line): an answer to junk would make the bot an amplifier.
  */
-export function createIntake({ identity, open, clock }: IntakeOptions) {
+export function createIntake({ identity, open, clock, powBits = 0 }: IntakeOptions) {
   const decrypters = decryptersOf(identity)
 
   return async function take(event: NostrEvent, relay: string): Promise<Taken> {
     if (event.kind === 4) return takeLegacy(event, relay)
     if (event.kind === JOB_REQUEST_KIND) return takeJobRequest(event, relay)
     if (event.kind === DELETE_KIND) return takeDeletion(event, relay)
+    if (powBits > 0 && committedPow(event) < powBits) return { kind: 'dropped', why: 'pow' }
     const opened = await open(event)
     if (!opened.ok) return { kind: 'dropped', why: opened.code }
     return takeRumor(opened, relay)
