@@ -91,7 +91,7 @@ export async function openWorld(random: Seeded): Promise<World> {
       },
     ]),
     ...{ POOL_SEED_SATS: '1000000', POOL_DAILY_OUTFLOW_PCT: '100', WITHDRAW_MIN_SATS: '100' },
-    WITHDRAW_DAILY_SATS: '10000000',
+    ...{ WITHDRAW_DAILY_SATS: '10000000', WITHDRAW_DAILY_TOTAL_SATS: '100000000' },
     LOG_LEVEL: 'info',
   }
   return {
