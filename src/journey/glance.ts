@@ -11,6 +11,8 @@ export interface GlanceOptions {
   wakes: Partial<Record<Scheduled, { wake(): void }>>
   /** This replica. */
   holder: string
+  /** The shortest lease of a lane, seconds. */
+  leaseSeconds: number
 }
 
 export interface Glance {
@@ -27,7 +29,7 @@ export interface Glance {
   stop(): Promise<void>
 }
 
-/** A dead replica's rows are found at most this long after their lease, usually to the millisecond. */
+/** Most time between two glances beside another replica. */
 const EVERY_MS = 10_000
 /** Where there is no other replica nothing can be missed but a wake, and those are lost with a connection. */
 const ALONE_EVERY_MS = 30_000
@@ -37,19 +39,22 @@ const DOUBT_MS = 200
 /**
  * Looks after what lanes miss: a wake that was lost, a row that another replica scheduled, leases of a process
  * that died. One statement for all lanes together, where a look of each would cost an idle process more than
- * all else that it does. What is due before the next glance is woken to the millisecond.
+ * all else that it does. What is due before the next glance is woken to the millisecond. A glance at least every
+ * lease, so that one falls between the last renewal of a replica that dies and the end of that lease.
  */
-export function createGlance({ sql, clock, log, wakes, holder }: GlanceOptions): Glance {
+export function createGlance(options: GlanceOptions): Glance {
+  const { sql, clock, log, wakes, holder } = options
+  const besideMs = Math.min(EVERY_MS, options.leaseSeconds * 1_000)
   const ended = new AbortController()
   let loop: Promise<void> | undefined
-  let everyMs = EVERY_MS
+  let everyMs = besideMs
   let company = false
   let doubts = false
 
   async function runOnce(): Promise<void> {
     const { alone, others, ...schedule } = await readSchedule(sql, holder)
     company = others
-    everyMs = alone ? ALONE_EVERY_MS : EVERY_MS
+    everyMs = alone ? ALONE_EVERY_MS : besideMs
     for (const name of scheduled) {
       const dueMs = schedule[name]
       const sleeper = wakes[name]

@@ -107,6 +107,7 @@ export function buildJourney(options: JourneyOptions): Journey {
   const listening = sql.listen(LANE_CHANNEL, lanes.wakeTable, lanes.wakeAll)
   const glance = createGlance({
     ...{ sql, clock, log, holder: options.holder },
+    leaseSeconds: Math.min(options.lanes.workLeaseSeconds, options.lanes.deliveryLeaseSeconds),
     wakes: { ...lanes.bySchedule, invoices: watch },
   })
   const serve = buildDesk(options, money, lanes, watch.wake)

@@ -14,6 +14,7 @@ function glanceOn(sql: Sql) {
   const sleeper = (name: string) => ({ wake: () => void woken.push(name) })
   const glance = createGlance({
     ...{ sql, clock: systemClock, log: silentLog, holder: 'one' },
+    leaseSeconds: 1,
     wakes: {
       ...{ accepted: sleeper('quote'), working: sleeper('work') },
       ...{ outbox: sleeper('outbox'), invoices: sleeper('watch') },
@@ -53,6 +54,21 @@ test('what is due is woken, what is due soon then, and nothing else', async () =
   const [row] = await db.sql`select due_at <= now() as due from jobs where state = 'working'`
   expect(row).toEqual({ due: true })
   expect(woken).toEqual(['quote', 'work'])
+  await glance.stop()
+})
+
+test('a job that came after a glance is woken for when its lease ends', async () => {
+  await using db = await freshDatabase()
+  const journey = await journeyOn(db.sql)
+  const { woken, glance } = glanceOn(db.sql)
+  glance.start()
+  await journey.paid(priced())
+  await db.sql`update outbox set due_at = now() + interval '1 hour'`
+  await db.sql`update jobs set due_at = now() + interval '1 second'`
+  woken.length = 0
+  await until('the job is woken', () => woken.includes('work'))
+  const [row] = await db.sql`select now() - due_at < interval '0.5 second' as soon from jobs`
+  expect(row).toEqual({ soon: true })
   await glance.stop()
 })
 
