@@ -25,7 +25,8 @@ export interface GateRead extends CustomerFacts {
  * Reads for all requests, in their order; call it under the pool lock. Twins are looked for among
  * the latest jobs of the key above the id `twinsAbove`: an index for texts would cost every job
  * more than twins cost anybody. Of a key that never paid only today is read, because no term of its
- * room looks further back.
+ * room looks further back. "Taken in" is no `exists`: planned while the inbox is empty, that reads the whole
+ * inbox for each batch ever after.
  */
 export async function readGate(
   tx: Tx,
@@ -34,9 +35,9 @@ export async function readGate(
 ): Promise<GateRead[]> {
   return await tx<GateRead[]>`
     select
-      exists (
-        select from inbox i where i.rumor_at = k.rumor_at and i.rumor_id = k.rumor_id
-      ) as taken_in,
+      (
+        select true from inbox i where i.rumor_at = k.rumor_at and i.rumor_id = k.rumor_id
+      ) is not null as taken_in,
       (
         select t.id from (
           select id, request_hash, via from jobs
