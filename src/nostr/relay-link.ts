@@ -73,6 +73,8 @@ export function openLink(options: LinkOptions): Link {
   socket.on('error', (error: Error & { code?: string }) => {
     reason ||= error.code ?? error.message
     if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') options.onUnreadable('oversized', 0)
+    // The library would read on to the end of the frame, for up to half a minute, and throw that away.
+    socket.terminate()
   })
   socket.on('close', (code: number) => {
     ended.abort()
