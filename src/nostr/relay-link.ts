@@ -73,8 +73,6 @@ export function openLink(options: LinkOptions): Link {
   socket.on('error', (error: Error & { code?: string }) => {
     reason ||= error.code ?? error.message
     if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') options.onUnreadable('oversized', 0)
-    // The library would read on to the end of the frame, for up to half a minute, and throw that away.
-    socket.terminate()
   })
   socket.on('close', (code: number) => {
     ended.abort()
@@ -147,6 +145,8 @@ function dial(options: LinkOptions): { socket: WebSocket; cork(): void } {
     ...(guard ? { lookup: publicLookup() } : {}),
   })
   let cork = () => {}
+  // At a frame that it refuses, the library would read on for up to half a minute and throw that away.
+  socket.on('error', () => socket.terminate())
   socket.on('upgrade', (response) => {
     cork = corker(response.socket)
     // The second fence: whatever the lookup said, this is where the connection went.
