@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { type Clock, unixSeconds } from '../clock.ts'
 import { REPLIES_KEPT, SEEN_EVENTS, WRAP_BACKDATE_SECONDS } from '../limits.ts'
 import type { Log } from '../log.ts'
@@ -84,7 +85,11 @@ export async function createCustomer(options: CustomerOptions): Promise<Customer
       const rumor = makeRumor(identity.pubkey, {
         kind: 14,
         created_at: unixSeconds(clock),
-        tags: [['p', bot]],
+        // The same words twice in a second would be one message, and the second never answered.
+        tags: [
+          ['p', bot],
+          ['nonce', randomUUID()],
+        ],
         content: text,
       })
       const wrap = wrapRumor({ identity, rumor, to: bot, nowSeconds: unixSeconds(clock) })
