@@ -14,7 +14,7 @@ test('in every world each sat is where it belongs, and every paid job is done or
   timeout: SWEEP_MS,
 }, async () => {
   const beganMs = systemClock.now()
-  const seeds = sweepRounds(1_200, 20_000)
+  const seeds = sweepRounds(500, 20_000)
   const report = await playFleet({
     ...{ target: inject('postgres').target, seed: FIRST_SEED, processes: 2 },
     ...{ seeds, replayEvery: 50 },
