@@ -1,5 +1,6 @@
 import type { Crowd } from './crowd.ts'
 import { percentile, rounded } from './figures.ts'
+import type { Stage } from './stage.ts'
 
 /** How long conversations took and how many there were in a second. */
 export interface Latency {
@@ -46,4 +47,18 @@ export async function askInvoice(crowd: Crowd, customer: number) {
   const { reply, at } = await asked.next()
   if (reply.type !== 'invoice') throw new Error(`answered with ${JSON.stringify(reply)}`)
   return { asked, bolt11: String(reply.bolt11), ms: at - asked.sentAt, at }
+}
+
+/** Asks, pays at once and hears on until the result is there. Times are milliseconds since the epoch. */
+export async function buyJob(stage: Stage, crowd: Crowd, customer: number) {
+  const { asked, bolt11, at: invoiceAt } = await askInvoice(crowd, customer)
+  const paidAt = performance.timeOrigin + performance.now()
+  const paying = stage.pay(bolt11)
+  for (;;) {
+    const { reply, at: resultAt } = await asked.next()
+    if (reply.type === 'failed') throw new Error(JSON.stringify(reply))
+    if (reply.type !== 'result') continue
+    await paying
+    return { sentAt: asked.sentAt, bolt11, invoiceAt, paidAt, resultAt }
+  }
 }

@@ -2,7 +2,8 @@ import { createAccept } from '../src/journey/accept.ts'
 import type { DatabaseTarget } from '../src/store/database-target.ts'
 import { openBaseline } from './gate-baseline.ts'
 import { benchRules, checkBooks, finishOpen, type GateDatabase, open } from './gate-database.ts'
-import { type Gate, median, perSecond, quantile, type Ran, runLoad } from './gate-load.ts'
+import { median } from './figures.ts'
+import { type Gate, perSecond, quantile, type Ran, runLoad } from './gate-load.ts'
 
 const lease = { holder: 'bench', seconds: 30 }
 

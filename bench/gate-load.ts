@@ -90,13 +90,6 @@ export function quantile({ waits }: Ran, part: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN
 }
 
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  const upper = sorted[middle] ?? Number.NaN
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2
-}
-
 export function addUp(parts: readonly Ran[]): Ran {
   return {
     count: parts.reduce((sum, part) => sum + part.count, 0),

@@ -10,7 +10,7 @@ import {
 } from './gate-cell.ts'
 import { type GateServer, makeDatabase, startServer } from './gate-database.ts'
 import { addHistory } from './gate-history.ts'
-import { median } from './gate-load.ts'
+import { median } from './figures.ts'
 import { openCrowd } from './gate-processes.ts'
 
 const TEMPLATE = 'gate_template'

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { askInvoice } from './conversation.ts'
+import { buyJob } from './conversation.ts'
 import { type Crowd, openCrowd } from './crowd.ts'
 import { percentile, rounded, tell } from './figures.ts'
 import { type Conversation, sharesOf, stages } from './journey-stages.ts'
@@ -69,23 +69,10 @@ async function runJobs(stage: Stage, crowd: Crowd, customers: number, seconds: n
   const until = began + seconds * 1000
   await Promise.all(
     Array.from({ length: customers }, async (_, customer) => {
-      while (performance.now() < until) all.push(await job(stage, crowd, customer))
+      while (performance.now() < until) all.push(await buyJob(stage, crowd, customer))
     }),
   )
   return { all, seconds: (performance.now() - began) / 1000 }
-}
-
-async function job(stage: Stage, crowd: Crowd, customer: number): Promise<Conversation> {
-  const { asked, bolt11, at: invoiceAt } = await askInvoice(crowd, customer)
-  const paidAt = performance.timeOrigin + performance.now()
-  const paying = stage.pay(bolt11)
-  for (;;) {
-    const { reply, at: resultAt } = await asked.next()
-    if (reply.type === 'failed') throw new Error(JSON.stringify(reply))
-    if (reply.type !== 'result') continue
-    await paying
-    return { sentAt: asked.sentAt, invoiceAt, paidAt, resultAt }
-  }
 }
 
 function figuresOf({ all, seconds }: { all: Conversation[]; seconds: number }): Figures {

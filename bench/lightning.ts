@@ -5,7 +5,7 @@ import { decodeBolt11 } from '../src/lightning/bolt11.ts'
 import { ensureCustomers } from '../src/store/customers.ts'
 import { inTransaction } from '../src/store/database.ts'
 import { insertInvoices } from '../src/store/invoices.ts'
-import { askInvoice } from './conversation.ts'
+import { buyJob } from './conversation.ts'
 import { type Crowd, openCrowd } from './crowd.ts'
 import { percentile, rounded, tell } from './figures.ts'
 import type { OpenInvoice } from './lightning-world.ts'
@@ -107,34 +107,25 @@ async function pay(
 ): Promise<{ p50: number; p99: number }> {
   stage.markStages()
   await stage.usage()
-  const jobs: { paymentHash: string; paidAt: number; resultAt: number }[] = []
-  while (jobs.length < count) jobs.push(await payJob(stage, crowd))
+  const jobs: Awaited<ReturnType<typeof buyJob>>[] = []
+  while (jobs.length < count) jobs.push(await buyJob(stage, crowd, 0))
   const { marks } = await stage.usage()
   const started = marks.flatMap(([name, at]) => (name === 'work:start' ? [at] : []))
   const tookMs: number[] = []
-  for (const { paymentHash, paidAt, resultAt } of jobs) {
+  for (const { bolt11, paidAt, resultAt } of jobs) {
     // One job at a time: the start between its payment and its result is its own.
     const startedAt = started.find((at) => at > paidAt && at < resultAt)
     if (startedAt === undefined) throw new Error('a job had a result and never began')
-    tookMs.push(startedAt - (await stage.settledAt(paymentHash)))
+    tookMs.push(startedAt - (await stage.settledAt(paymentHashOf(bolt11))))
   }
   const at = (p: number) => rounded(percentile(tookMs, p))
   return { p50: at(0.5), p99: at(0.99) }
 }
 
-async function payJob(stage: Stage, crowd: Crowd) {
-  const { asked, bolt11 } = await askInvoice(crowd, 0)
+function paymentHashOf(bolt11: string): string {
   const decoded = decodeBolt11(bolt11)
   if (!decoded.ok) throw new Error(`the invoice cannot be read: ${decoded.reason}`)
-  const paidAt = performance.timeOrigin + performance.now()
-  const paying = stage.pay(bolt11)
-  for (;;) {
-    const { reply, at: resultAt } = await asked.next()
-    if (reply.type === 'failed') throw new Error(JSON.stringify(reply))
-    if (reply.type !== 'result') continue
-    await paying
-    return { paymentHash: decoded.invoice.paymentHash, paidAt, resultAt }
-  }
+  return decoded.invoice.paymentHash
 }
 
 /** Nobody pays meanwhile: what LNbits is asked is what open invoices cost. */
