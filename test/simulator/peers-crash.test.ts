@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { Failpoint } from '../../src/failpoint.ts'
-import { freshSession, openStage } from './lab.ts'
+import { stages } from './scenarios.ts'
 import { calm } from './world.ts'
 
 /*
@@ -8,14 +8,7 @@ import { calm } from './world.ts'
  * an outcome that nobody hears of. Each is played here by the same hands, and must end otherwise.
  */
 
-let database: Awaited<ReturnType<typeof freshSession>>
-beforeAll(async () => {
-  database = await freshSession(inject('postgres').target)
-})
-afterAll(() => database[Symbol.asyncDispose]())
-
-const stage = (seed: string, options: Partial<Parameters<typeof openStage>[0]> = {}) =>
-  openStage({ seed, session: database.session, ...options })
+const stage = stages()
 
 // Twenty paid calls, killed when the twentieth payment landed: twenty paid, none delivered, none refunded.
 test('ContextVM: twenty paid jobs of a bot that is killed are all delivered', async () => {

@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, expect, inject, test } from 'vitest'
-import { freshSession, openStage } from './lab.ts'
+import { expect, test } from 'vitest'
+import { stages } from './scenarios.ts'
 import { calm } from './world.ts'
 
 /*
@@ -7,14 +7,7 @@ import { calm } from './world.ts'
  * because they came twice, lost because a relay did not take them.
  */
 
-let database: Awaited<ReturnType<typeof freshSession>>
-beforeAll(async () => {
-  database = await freshSession(inject('postgres').target)
-})
-afterAll(() => database[Symbol.asyncDispose]())
-
-const stage = (seed: string, options: Partial<Parameters<typeof openStage>[0]> = {}) =>
-  openStage({ seed, session: database.session, ...options })
+const stage = stages()
 
 const HOUR_MS = 3_600_000
 

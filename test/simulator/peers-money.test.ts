@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { changedTables, tableSums } from '../support/checkers.ts'
-import { freshSession, openStage } from './lab.ts'
+import { stages } from './scenarios.ts'
 import { calm } from './world.ts'
 
 /*
@@ -8,14 +8,7 @@ import { calm } from './world.ts'
  * was none, a budget that many pass at once, a refund above what was paid.
  */
 
-let database: Awaited<ReturnType<typeof freshSession>>
-beforeAll(async () => {
-  database = await freshSession(inject('postgres').target)
-})
-afterAll(() => database[Symbol.asyncDispose]())
-
-const stage = (seed: string, options: Partial<Parameters<typeof openStage>[0]> = {}) =>
-  openStage({ seed, session: database.session, ...options })
+const stage = stages()
 
 // The balance is read, lowered in memory and written back, with awaits in between.
 test('nostrdvm: two jobs at once cannot spend the same sats', async () => {

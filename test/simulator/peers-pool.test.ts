@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, expect, inject, test } from 'vitest'
-import { freshSession, openStage, type Stage } from './lab.ts'
+import { expect, test } from 'vitest'
+import type { Stage } from './lab.ts'
+import { stages } from './scenarios.ts'
 import { calm, START_MS } from './world.ts'
 
 /*
@@ -7,14 +8,7 @@ import { calm, START_MS } from './world.ts'
  * reservations that drain, leak or cover less than was promised.
  */
 
-let database: Awaited<ReturnType<typeof freshSession>>
-beforeAll(async () => {
-  database = await freshSession(inject('postgres').target)
-})
-afterAll(() => database[Symbol.asyncDispose]())
-
-const stage = (seed: string, options: Partial<Parameters<typeof openStage>[0]> = {}) =>
-  openStage({ seed, session: database.session, ...options })
+const stage = stages()
 
 const wholePool = { poolDailyOutflowPct: 100 }
 
