@@ -222,11 +222,11 @@ async function buildTheJourney(
     payouts,
     take: timed('open', createIntake({ ...net, clock, powBits: config.nostr.powBits }), watch),
     isBot: net.isBot,
-    sign: createEnvelope({
+    ...createEnvelope({
       sql,
       identity,
       clock,
-      lookup: net.lookup,
+      ...{ lookup: net.lookup, known: net.known },
       checkRelay: net.checkRelay,
       ...{ frameBytes: net.frameBytes, powBits: net.powBits },
       ownRelays: net.relays,

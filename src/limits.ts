@@ -160,6 +160,8 @@ export const LNBITS_ANSWER_BYTES = 8 * 1024 * 1024
 export const LNBITS_HASHES = 100
 /** Most replies stored or settled in one transaction. */
 export const OUTBOX_BATCH = 128
+/** Between two writings of what relays answered. */
+export const OUTBOX_REST_MS = 20
 /** Longest pause between two tries of a reply, seconds. */
 export const OUTBOX_RETRY_MAX_SECONDS = 600
 /** Most bits of proof of work done for a relay (NIP-13): 20 take seconds of one core, 24 a minute. */

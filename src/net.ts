@@ -36,6 +36,8 @@ export interface Net {
   start(receive: (event: NostrEvent, relay: string) => Promise<boolean>): void
   open(wrap: NostrEvent): Promise<Opened | Refused>
   lookup(pubkey: string): Promise<RelayLists>
+  /** The same, if it is known without asking. */
+  known(pubkey: string): RelayLists | undefined
   /** What is known of a key's profile by now (NIP-24); looking it up is begun and not waited for. */
   isBot(pubkey: string): boolean
   checkRelay(url: string): string | undefined
@@ -151,7 +153,7 @@ export async function buildNet(options: NetOptions): Promise<Net> {
       heartbeat.start()
     },
     open: (wrap) => opener.open(wrap, { verified: true }),
-    lookup: (pubkey) => lists.lookup(pubkey),
+    ...{ lookup: lists.lookup, known: lists.known },
     isBot: (pubkey) => lists.peek(pubkey)?.profileIsBot === true,
     frameBytes: (to) => Math.min(...to.map((url) => frameBytesOf(relays, url))),
     powBits: (to) => Math.max(0, ...to.map((url) => powBitsOf(relays, url))),

@@ -1,6 +1,6 @@
 /**
  * Callers that arrive together share one transaction: at most one batch is in flight, and whoever comes
- * meanwhile waits for the next. No timer is involved, so a lone caller is not delayed. The hot pool row is
+ * meanwhile waits for the next. No timer comes before it, so a lone caller is not delayed. The hot pool row is
  * then locked once per batch instead of once per request.
  */
 export interface Batcher<Item, Answer> {
@@ -19,6 +19,8 @@ export interface BatcherOptions<Item, Answer> {
    * failed batch is written item by item: one poisonous item fails alone.
    */
   isOutage(error: unknown): boolean
+  /** Waited for after each batch, when callers have time: whoever comes meanwhile shares the next. */
+  rest?(): Promise<void>
 }
 
 interface Waiting<Item, Answer> {
@@ -31,6 +33,7 @@ export function createBatcher<Item, Answer>({
   batchMax,
   write,
   isOutage,
+  rest,
 }: BatcherOptions<Item, Answer>): Batcher<Item, Answer> {
   let queue: Waiting<Item, Answer>[] = []
   let running: Promise<void> | undefined
@@ -53,6 +56,7 @@ export function createBatcher<Item, Answer>({
       const batch = queue.slice(0, batchMax)
       queue = queue.slice(batchMax)
       await flush(batch)
+      await rest?.()
     }
     running = undefined
   }

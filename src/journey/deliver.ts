@@ -1,6 +1,6 @@
 import { type Clock, unixSeconds } from '../clock.ts'
 import { failpoint } from '../failpoint.ts'
-import { OUTBOX_BATCH, OUTBOX_RETRY_MAX_SECONDS } from '../limits.ts'
+import { OUTBOX_BATCH, OUTBOX_REST_MS, OUTBOX_RETRY_MAX_SECONDS } from '../limits.ts'
 import type { Log } from '../log.ts'
 import type { PublishOutcome } from '../nostr/relay.ts'
 import { constraintOf, inTransaction, isConnectionLoss, type Sql } from '../store/database.ts'
@@ -12,17 +12,13 @@ import {
   type PublicationResult,
   readEvents,
   type StoredEvent,
+  type StoredReply,
   settlePublications,
   storeEvents,
 } from '../store/outbox.ts'
 import { createBatcher } from './batcher.ts'
 import { createJobOrder } from './job-order.ts'
-
-/** A reply made ready: one event a part, and the relays they go to. */
-export interface SignedReply {
-  events: { id: string; json: string }[]
-  relays: string[]
-}
+import { type SignedReply, storedReply } from './signed.ts'
 
 export interface DeliverOptions {
   sql: Sql
@@ -48,32 +44,36 @@ export interface DeliverOptions {
 export function createDeliver(options: DeliverOptions) {
   const { sql, clock, log } = options
   const store = createStoring(sql)
-  const settle = createSettling(sql)
+  const settle = createSettling(options)
   const order = createJobOrder(clock)
 
   return async function deliver(row: OutboxRow): Promise<void> {
     const { jobId } = row
-    if (jobId === null) return deliverOne(row)
+    if (jobId === null) return settleOne(row, await publishOne(row))
     // Another replica may hold the reply before this one, or have died with it.
     if (row.isBehind && !order.knows(jobId) && ageSeconds(row) < BEHIND_SECONDS) {
       const pause = { afterMs: BEHIND_MS, error: null, progress: true }
       await outboxLane.retry(sql, row, pause)
       return options.wake()
     }
-    return order.run(jobId, () => deliverOne(row))
+    // The next reply of the job may go out once this one has, before that is written down.
+    return settleOne(row, await order.run(jobId, () => publishOne(row)))
   }
 
-  async function deliverOne(row: OutboxRow): Promise<void> {
+  async function publishOne(row: OutboxRow): Promise<Outcome> {
     const { events, publications } = await ready(row)
     const open = row.givenUp
       ? []
       : publications.filter(({ acknowledged, refused }) => !acknowledged && !refused)
     const results = (await Promise.all(events.map((event) => publishPart(row, event, open)))).flat()
     await failpoint('deliver:published')
-    const end = endOf(row, events, publications, results)
-    await settle.add({ results, end })
+    return { results, end: endOf(row, events, publications, results) }
+  }
+
+  async function settleOne(row: OutboxRow, outcome: Outcome): Promise<void> {
+    await settle.add(outcome)
     await failpoint('deliver:committed')
-    const { againSeconds, delivered } = end
+    const { againSeconds, delivered } = outcome.end
     options.delivered({
       outcome: delivered ? 'delivered' : againSeconds === null ? 'given_up' : 'unconfirmed',
       seconds: ageSeconds(row),
@@ -86,26 +86,23 @@ export function createDeliver(options: DeliverOptions) {
   }
 
   /** What is stored for the reply, after making and storing it if nothing is. */
-  async function ready(row: OutboxRow) {
+  async function ready(row: OutboxRow): Promise<StoredReply> {
+    if (row.stored) return row.stored
     if (row.tries > 1) {
       const stored = await readEvents(sql, row.id)
       if (stored.events.length > 0) return stored
     }
-    const { events, relays } = await options.sign(row)
+    const stored = storedReply(await options.sign(row))
     await failpoint('deliver:signed')
-    const parts = events.map(({ id, json }, part) => ({ part, eventId: id, eventJson: json }))
     try {
-      await store.add({ outboxId: row.id, events: parts, relays })
+      await store.add({ outboxId: row.id, ...stored })
     } catch (error) {
       if (constraintOf(error) !== 'outbox_events_pk') throw error
       // Another replica was faster: what it stored is what is published.
       return readEvents(sql, row.id)
     }
     await failpoint('deliver:stored')
-    const publications = parts.flatMap(({ part }) =>
-      relays.map((relay): Publication => ({ part, relay, acknowledged: false, refused: false })),
-    )
-    return { events: parts, publications }
+    return stored
   }
 
   async function publishPart(
@@ -129,6 +126,12 @@ export function createDeliver(options: DeliverOptions) {
       }
     })
   }
+}
+
+/** What relays said of a reply, and what follows from it. */
+interface Outcome {
+  results: PublicationResult[]
+  end: OutboxEnd
 }
 
 /** How long a reply waits for an undelivered one before it, and how often it looks. */
@@ -183,7 +186,7 @@ function pauseSeconds(tries: number, delivered: boolean): number {
 }
 
 function createStoring(sql: Sql) {
-  return createBatcher<{ outboxId: number; events: StoredEvent[]; relays: string[] }, void>({
+  return createBatcher<{ outboxId: number } & StoredReply, void>({
     batchMax: OUTBOX_BATCH,
     async write(signed) {
       await inTransaction(sql, async (tx) => tx.endWith(storeEvents(tx, signed)))
@@ -193,8 +196,8 @@ function createStoring(sql: Sql) {
   })
 }
 
-function createSettling(sql: Sql) {
-  return createBatcher<{ results: PublicationResult[]; end: OutboxEnd }, void>({
+function createSettling({ sql, clock }: DeliverOptions) {
+  return createBatcher<Outcome, void>({
     batchMax: OUTBOX_BATCH,
     async write(outcomes) {
       await inTransaction(sql, async (tx) => {
@@ -208,5 +211,7 @@ function createSettling(sql: Sql) {
       return outcomes.map(() => undefined)
     },
     isOutage: isConnectionLoss,
+    // The reply is out, and no customer waits for what relays said of it to be written.
+    rest: () => clock.sleep(OUTBOX_REST_MS),
   })
 }

@@ -12,8 +12,8 @@ import type { Identity, NostrEvent } from '../nostr/types.ts'
 import type { Sql } from '../store/database.ts'
 import { readMessageRow } from '../store/inbox.ts'
 import type { OutboxRow } from '../store/outbox.ts'
-import type { SignedReply } from './deliver.ts'
 import { jobEvents, wantedRelays } from './envelope-job.ts'
+import type { SignedReply } from './signed.ts'
 
 export type DmFallback = 'strict' | 'nip65' | 'nip65+inbound'
 
@@ -22,6 +22,8 @@ export interface EnvelopeOptions {
   identity: Identity
   clock: Clock
   lookup(pubkey: string): Promise<RelayLists>
+  /** What a look-up would answer by now; one begins when there is no answer yet. */
+  known(pubkey: string): RelayLists | undefined
   /** Makes a URL from the network fit to be connected to, or refuses it. */
   checkRelay(url: string): string | undefined
   /** The operator's own relays. */
@@ -36,14 +38,36 @@ export interface EnvelopeOptions {
 /** Claims of a reply that wait for the customer's relay list before the fallback is used. */
 const LOOKUP_TRIES = 3
 
+export interface Envelope {
+  /** Throws when the customer's relays cannot be looked up. */
+  sign(row: OutboxRow): Promise<SignedReply>
+  /**
+   * Signs a NIP-17 reply whose customer's own list of relays is at hand, without asking or waiting for anything;
+   * undefined for others.
+   */
+  signAtOnce(row: OutboxRow): Promise<SignedReply | undefined>
+}
+
 /** Signs replies for the door they go out by, and finds where their customer reads. */
-export function createEnvelope(options: EnvelopeOptions) {
+export function createEnvelope(options: EnvelopeOptions): Envelope {
   const { identity } = options
   const wrap = wrapper(options)
+  const bitsFor = (relays: readonly string[]) => options.powBits?.(relays) ?? 0
 
-  return async function sign(row: OutboxRow): Promise<SignedReply> {
-    if (row.via === 'nip90') return forJobRequest(row, await messageOf(row))
-    const lists = await options.lookup(row.customer)
+  return {
+    async sign(row) {
+      if (row.via === 'nip90') return forJobRequest(row, await messageOf(row))
+      return asDm(row, await options.lookup(row.customer))
+    },
+    async signAtOnce(row) {
+      if (row.via !== 'nip17') return undefined
+      const lists = options.known(row.customer)
+      if (!lists || !isListed(lists) || bitsFor(lists.dm.urls) > 0) return undefined
+      return asDm(row, lists)
+    },
+  }
+
+  async function asDm(row: OutboxRow, lists: RelayLists): Promise<SignedReply> {
     if (isBotTalk(row, lists)) return { events: [], relays: [] }
     if (row.via === 'nip04') {
       const arrived = arrival(await messageOf(row))
@@ -52,10 +76,9 @@ export function createEnvelope(options: EnvelopeOptions) {
       )
     }
     // Who says where it reads is written to there, wherever its message came from.
-    const isListed = lists.dm.state === 'found' && lists.dm.urls.length > 0
-    const arrived = isListed ? [] : arrival(await messageOf(row))
+    const arrived = isListed(lists) ? [] : arrival(await messageOf(row))
     const relays = dmRelays(row, lists, arrived, options)
-    const bits = options.powBits?.(relays) ?? 0
+    const bits = bitsFor(relays)
     return signed(relays, (maxBytes) =>
       Promise.all(
         textsOf(row, maxBytes).map((text) => wrap(row, text, { relay: relays[0], bits })),
@@ -142,14 +165,17 @@ const wrapper =
     return wrapRumorMined({ ...request, bits, clock, signal: new AbortController().signal })
   }
 
+const isListed = ({ dm }: RelayLists): boolean => dm.state === 'found' && dm.urls.length > 0
+
 /** NIP-17: the customer's kind 10050, else the documented fallback; a failed lookup is not an absent list. */
 function dmRelays(
   row: OutboxRow,
-  { dm, read }: RelayLists,
+  lists: RelayLists,
   arrival: readonly string[],
   { fallback, ownRelays }: EnvelopeOptions,
 ): string[] {
-  if (dm.state === 'found' && dm.urls.length > 0) return dm.urls.slice(0, CUSTOMER_RELAYS)
+  const { dm, read } = lists
+  if (isListed(lists)) return dm.urls.slice(0, CUSTOMER_RELAYS)
   if (dm.state === 'failed' && row.tries < LOOKUP_TRIES) {
     throw new Error("the customer's relay list could not be looked up")
   }

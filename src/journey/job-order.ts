@@ -6,7 +6,7 @@ const TURN_MS = 3_000
 
 export interface JobOrder {
   /** Runs after what came before for the same job, or when that takes too long. */
-  run(jobId: number, step: () => Promise<void>): Promise<void>
+  run<T>(jobId: number, step: () => Promise<T>): Promise<T>
   /** Whether this process has had a reply of the job: then it knows what went before, done or not. */
   knows(jobId: number): boolean
 }
@@ -14,7 +14,7 @@ export interface JobOrder {
 /** Keeps the replies of one job in their order: a result must not arrive before "at work". */
 export function createJobOrder(clock: Clock): JobOrder {
   // Insertion order is age: the oldest job is forgotten first.
-  const last = new Map<number, Promise<void>>()
+  const last = new Map<number, Promise<unknown>>()
 
   return {
     knows: (jobId) => last.has(jobId),
@@ -32,7 +32,7 @@ export function createJobOrder(clock: Clock): JobOrder {
     },
   }
 
-  async function inTurn(before: Promise<void>): Promise<void> {
+  async function inTurn(before: Promise<unknown>): Promise<void> {
     const over = new AbortController()
     await Promise.race([before, clock.sleep(TURN_MS, over.signal)])
     over.abort()

@@ -13,7 +13,7 @@ import { jobLane, LANE_CHANNEL, outboxLane } from '../store/lanes.ts'
 import type { OutboxRow } from '../store/outbox.ts'
 import { createAccept } from './accept.ts'
 import { createAnswers } from './answers.ts'
-import { createDeliver, type SignedReply } from './deliver.ts'
+import { createDeliver } from './deliver.ts'
 import { createDesk } from './desk.ts'
 import { createExpiry } from './expiry.ts'
 import { createFunds } from './funds.ts'
@@ -31,6 +31,7 @@ import type { PricingService } from './prices.ts'
 import { createQuote } from './quote.ts'
 import { createReceive } from './receive.ts'
 import { createSettle } from './settle.ts'
+import type { SignedReply } from './signed.ts'
 import { createWatch } from './watch.ts'
 import { createWork } from './work.ts'
 
@@ -46,6 +47,8 @@ export interface JourneyOptions {
   /** What is known of a key's profile by now; not waited for. */
   isBot(pubkey: string): boolean
   sign(row: OutboxRow): Promise<SignedReply>
+  /** The same, unless something is to be asked or waited for. */
+  signAtOnce(row: OutboxRow): Promise<SignedReply | undefined>
   publish(
     event: { id: string; json: string },
     relays: string[],

@@ -9,6 +9,7 @@ import { type NewReply, type OutboxRow, putReplies } from '../store/outbox.ts'
 import { createBatcher } from './batcher.ts'
 import { LeaseLost } from './lane.ts'
 import type { InvoiceMaker } from './lightning.ts'
+import { type SignedReply, storeSigned } from './signed.ts'
 
 export interface QuoteOptions {
   sql: Sql
@@ -16,6 +17,8 @@ export interface QuoteOptions {
   lease: Lease
   invoiceTtlSeconds: number
   botName: string
+  /** Signs a reply for which all is known and nothing is to be waited for. */
+  signAtOnce(row: OutboxRow): Promise<SignedReply | undefined>
   /** Called after a commit, with replies that are already leased to this process. */
   deliver(replies: readonly OutboxRow[]): void
   /** Called after a commit: there is an invoice to watch. */
@@ -80,8 +83,9 @@ export function createQuote(options: QuoteOptions) {
       putReplies(tx, quotes.map(invoiceReply), lease),
     ])
     if (applied.size < quotes.length) throw new LeaseLost()
+    const signed = await storeSigned(tx, replies, options.signAtOnce)
     await failpoint('quote:before-commit')
-    return quotes.map(({ job }) => replies.filter((reply) => reply.jobId === job.id))
+    return quotes.map(({ job }) => signed.filter((reply) => reply.jobId === job.id))
   }
 
   /** LNbits makes no invoices: the customer is told, and nothing was charged. */

@@ -38,6 +38,8 @@ export interface RelayListsOptions {
 export interface RelayListLookup {
   /** Never rejects. Look-ups of one key share one query, those that come together share one REQ. */
   lookup(pubkey: string): Promise<RelayLists>
+  /** What `lookup` would answer at once; undefined while it would have to ask, which it then begins to. */
+  known(pubkey: string): RelayLists | undefined
   /** What is known by now, and undefined for nothing; a look-up begins when there is none or an old one. */
   peek(pubkey: string): RelayLists | undefined
   /** Takes an event of kind 0, 10002 or 10050 that came by; others, old and forged ones are ignored. */
@@ -118,6 +120,11 @@ export function createRelayLists(options: RelayListsOptions): RelayListLookup {
 
   return {
     lookup,
+    known(pubkey) {
+      void lookup(pubkey)
+      const entry = entries.of(pubkey)
+      return entry.expiresAt > clock.now() ? listsOf(entry) : undefined
+    },
     peek(pubkey) {
       void lookup(pubkey)
       const { versions, ...entry } = entries.of(pubkey)

@@ -54,7 +54,7 @@ export function createRelayStore(
     for (const key of indexKeys(stored.event)) {
       const line = lines.get(key)
       line?.remove(stored)
-      if (line?.items.length === 0) lines.delete(key)
+      if (line?.size === 0) lines.delete(key)
     }
     const address = addressOf(stored.event)
     if (address !== undefined && versions.get(address) === id) versions.delete(address)
@@ -150,7 +150,7 @@ function chooseLines(filter: Filter, lines: Map<string, Timeline>): Timeline[] {
   for (const { name, values } of tagConditions(filter)) {
     choices.push(pick([...values].map((value) => `t:${name}:${value}`)))
   }
-  const length = (choice: Timeline[]) => choice.reduce((sum, line) => sum + line.items.length, 0)
+  const length = (choice: Timeline[]) => choice.reduce((sum, line) => sum + line.size, 0)
   return choices.reduce((best, choice) => (length(choice) < length(best) ? choice : best))
 }
 

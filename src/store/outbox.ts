@@ -33,6 +33,8 @@ export interface OutboxRow {
   isBehind: boolean
   epoch: number
   tries: number
+  /** Its events, when they were stored together with it. */
+  stored?: StoredReply
 }
 
 /**
@@ -104,10 +106,13 @@ export interface Publication {
   refused: boolean
 }
 
-export async function readEvents(
-  sql: AnySql,
-  outboxId: number,
-): Promise<{ events: StoredEvent[]; publications: Publication[] }> {
+/** A signed reply and what became of it: one event a part, and each part's publication by relay. */
+export interface StoredReply {
+  events: StoredEvent[]
+  publications: Publication[]
+}
+
+export async function readEvents(sql: AnySql, outboxId: number): Promise<StoredReply> {
   const [events, publications] = await Promise.all([
     sql<StoredEvent[]>`
       select part, event_id, event_json from outbox_events
@@ -124,15 +129,10 @@ export async function readEvents(
  * Stores signed events and the relays they go to, once: a second writer finds them there, fails with 23505 and
  * stores nothing. Not awaited: it is to be the transaction's last statement.
  */
-export function storeEvents(
-  tx: Tx,
-  signed: readonly { outboxId: number; events: StoredEvent[]; relays: string[] }[],
-) {
+export function storeEvents(tx: Tx, signed: readonly ({ outboxId: number } & StoredReply)[]) {
   const events = signed.flatMap((s) => s.events.map((e) => ({ ...e, outboxId: s.outboxId })))
   const publications = signed.flatMap((s) =>
-    s.events.flatMap((e) =>
-      s.relays.map((relay) => ({ outboxId: s.outboxId, part: e.part, relay })),
-    ),
+    s.publications.map((p) => ({ ...p, outboxId: s.outboxId })),
   )
   return tx`
     with stored as (

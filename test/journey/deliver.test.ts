@@ -1,12 +1,14 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
-import { createDeliver, type SignedReply } from '../../src/journey/deliver.ts'
+import { createDeliver } from '../../src/journey/deliver.ts'
 import { createEnvelope } from '../../src/journey/envelope.ts'
+import { type SignedReply, storeSigned } from '../../src/journey/signed.ts'
 import { silentLog } from '../../src/log.ts'
 import { parseEvent } from '../../src/nostr/event.ts'
 import { openGiftWrap } from '../../src/nostr/giftwrap.ts'
 import type { PublishOutcome } from '../../src/nostr/relay.ts'
 import type { RelayList } from '../../src/nostr/relay-lists.ts'
+import { inTransaction } from '../../src/store/database.ts'
 import { outboxLane } from '../../src/store/lanes.ts'
 import { type OutboxRow, putReplies } from '../../src/store/outbox.ts'
 import { freshDatabase, type TestDatabase } from '../support/database.ts'
@@ -89,6 +91,38 @@ test('a reply is stored before it is published, and every try publishes the same
   expect(await isDelivered(first.id)).toEqual({ delivered: true, over: true })
 })
 
+test('a reply that was stored with what it tells is signed once, whoever publishes it', async () => {
+  const { sign } = signing({ state: 'found', urls: relays })
+  const put = () =>
+    inTransaction(db.sql, async (tx) => {
+      const row = { to: priced({ customer: customer.pubkey }).to, jobId: null, step: 'help' }
+      const rows = await putReplies(tx, [{ ...row, reply: { type: 'help' } }], lease)
+      return storeSigned(tx, rows, sign)
+    })
+  const [row] = await put()
+  if (!row?.stored) throw new Error('it was not stored')
+  const one = replica(() => 'unreachable')
+  await one.deliver(row)
+  const again = await claimAgain(row.id)
+  if (!again) throw new Error('it is not due again')
+  const other = replica(() => 'acknowledged')
+  await other.deliver(again)
+  expect([one.signed(), other.signed()]).toEqual([0, 0])
+  expect([...other.bytes]).toEqual([...one.bytes])
+  expect([...other.bytes]).toEqual([row.stored.events[0]?.eventJson])
+  expect(await isDelivered(row.id)).toEqual({ delivered: true, over: true })
+})
+
+test('only what is known is signed at once', async () => {
+  const row = await reply(customer.pubkey)
+  const listed = signing({ state: 'found', urls: ['ws://inbox'] })
+  expect((await listed.signAtOnce(row))?.relays).toEqual(['ws://inbox'])
+  // The relay it came by is in the database, and a job request too.
+  expect(await signing({ state: 'absent', urls: [] }).signAtOnce(row)).toBeUndefined()
+  expect(await signing({ state: 'failed', urls: [] }).signAtOnce(row)).toBeUndefined()
+  expect(await listed.signAtOnce({ ...row, via: 'nip90' })).toBeUndefined()
+})
+
 test('a reply in two parts has arrived when both have', async () => {
   const row = await reply()
   const half = replica((part) => (part === '0' ? 'acknowledged' : 'timeout'), 2)
@@ -117,6 +151,7 @@ const signing = (dm: RelayList) =>
   createEnvelope({
     ...{ sql: db.sql, identity: bot, clock: systemClock, fallback: 'nip65+inbound' as const },
     lookup: async () => ({ dm, read: { state: 'absent', urls: [] } }),
+    known: () => (dm.state === 'failed' ? undefined : { dm, read: { state: 'absent', urls: [] } }),
     checkRelay: (url) => url,
     frameBytes: () => 65_536,
     ownRelays: ['ws://own'],
@@ -131,7 +166,7 @@ function rumorIdOf(json = ''): string {
 
 test('a reply that is wrapped twice, by whichever claim, is one message to its customer', async () => {
   const row = await reply(customer.pubkey)
-  const sign = signing({ state: 'found', urls: ['ws://inbox'] })
+  const { sign } = signing({ state: 'found', urls: ['ws://inbox'] })
   const [once, twice] = [await sign(row), await sign({ ...row, tries: row.tries + 1 })]
   expect(once.events[0]?.id).not.toBe(twice.events[0]?.id)
   expect(rumorIdOf(once.events[0]?.json)).toBe(rumorIdOf(twice.events[0]?.json))
@@ -139,9 +174,9 @@ test('a reply that is wrapped twice, by whichever claim, is one message to its c
 
 test('a reply goes where its customer reads; a list that was not found out is asked for again', async () => {
   const row = await reply(customer.pubkey)
-  const found = await signing({ state: 'found', urls: ['ws://inbox'] })(row)
+  const found = await signing({ state: 'found', urls: ['ws://inbox'] }).sign(row)
   expect(found.relays).toEqual(['ws://inbox'])
-  const failed = signing({ state: 'failed', urls: [] })
+  const { sign: failed } = signing({ state: 'failed', urls: [] })
   await expect(failed(row)).rejects.toThrow('could not be looked up')
   expect((await failed({ ...row, tries: 3 })).relays).toEqual(['ws://own'])
 })

@@ -218,6 +218,7 @@ function buildOn(outside: Outside, process: Omit<Replica, 'journey'>): Journey {
     take: intakeOf(outside.time.clockOf(process)),
     isBot: () => false,
     sign: (row) => outside.relays.sign(process, row),
+    signAtOnce: async (row) => outside.relays.signAtOnce(row),
     publish: (event, relays) => outside.relays.publish(process, event, relays),
     clock: outside.time.clockOf(process),
     random: chance.fraction,

@@ -15,6 +15,7 @@ import { readBreaches, readDrift } from '../../src/store/audit.ts'
 import { readBalances } from '../../src/store/customers.ts'
 import { inTransaction, openDatabase, type Sql } from '../../src/store/database.ts'
 import { LANE_CHANNEL } from '../../src/store/lanes.ts'
+import type { OutboxRow } from '../../src/store/outbox.ts'
 import { seedPool } from '../../src/store/pool.ts'
 import { freshDatabase, type TestDatabase } from './database.ts'
 import { rawCall, textAt } from './lnbits-raw.ts'
@@ -207,6 +208,10 @@ async function payFrom(play: PlayLnbits, key: string, bolt11: unknown): Promise<
   throw new Error(`the payment did not go: ${JSON.stringify(paid.json)}`)
 }
 
+const signAny = async ({ id }: OutboxRow) => ({
+  ...{ events: [{ id: `${id}`, json: '{}' }], relays: ['ws://relay'] },
+})
+
 async function startBot(db: TestDatabase, play: PlayLnbits, options: BotOptions): Promise<Bot> {
   const { log = silentLog, clock = systemClock, withdrawals = {} } = options
   const holder = `bot-${someKey().slice(0, 8)}`
@@ -253,7 +258,8 @@ async function startBot(db: TestDatabase, play: PlayLnbits, options: BotOptions)
       },
     }),
     isBot: () => false,
-    sign: async (row) => ({ events: [{ id: `${row.id}`, json: '{}' }], relays: ['ws://relay'] }),
+    sign: signAny,
+    signAtOnce: signAny,
     publish: async () => new Map([['ws://relay', { outcome: 'acknowledged' as const }]]),
     clock,
     log,

@@ -12,6 +12,7 @@ import { loadCurve } from '../../src/nostr/curve.ts'
 import { tagValue } from '../../src/nostr/event.ts'
 import { makeRumor, openGiftWrap } from '../../src/nostr/giftwrap.ts'
 import { createIdentity } from '../../src/nostr/identity.ts'
+import type { RelayLists } from '../../src/nostr/relay-lists.ts'
 import type { Identity, NostrEvent } from '../../src/nostr/types.ts'
 import { type PlayLnbits, startPlayLnbits } from '../../src/sandbox/lnbits.ts'
 import { setGrantedTier } from '../../src/store/customers.ts'
@@ -330,12 +331,10 @@ function startReplica(parts: ReplicaParts): Replica {
       },
     }),
     isBot: () => false,
-    sign: createEnvelope({
+    ...createEnvelope({
       ...{ sql, identity: bot, clock, ownRelays: [RELAY], fallback: 'strict' },
-      lookup: async () => ({
-        dm: { state: 'found', urls: [RELAY] },
-        read: { state: 'absent', urls: [] },
-      }),
+      lookup: async () => customerLists,
+      known: () => customerLists,
       checkRelay: (url) => url,
       frameBytes: () => 65_536,
     }),
@@ -361,6 +360,11 @@ function startReplica(parts: ReplicaParts): Replica {
   return handleOf({ db, sql, journey, holder, clients: [lnbits, payer] }, () => {
     dead = true
   })
+}
+
+const customerLists: RelayLists = {
+  dm: { state: 'found', urls: ['ws://relay.test'] },
+  read: { state: 'absent', urls: [] },
 }
 
 /** Messages that each new replica gets again: what is under way, and some that were answered. */

@@ -34,9 +34,17 @@ export const replyBugs: PlantedBug[] = [
     name: 'published-before-stored',
     why: 'a crash between the two signs the reply anew, and the customer has two',
     file: 'src/journey/deliver.ts',
-    find: 'await store.add({ outboxId: row.id, events: parts, relays })',
+    find: 'await store.add({ outboxId: row.id, ...stored })',
     replace: 'void store.add',
     tests: ['test/journey/deliver.test.ts › a reply is stored before'],
+  },
+  {
+    name: 'signed-with-its-invoice-not-stored',
+    why: 'a crash before the invoice is published has its reply signed anew, and the customer has two',
+    file: 'src/journey/signed.ts',
+    find: 'if (signed.length > 0) tx',
+    replace: 'if (signed.length > 99) tx',
+    tests: ['test/journey/deliver.test.ts › stored with what it tells'],
   },
   {
     name: 'step-fails-on-its-own-reply',

@@ -2,7 +2,11 @@ import { expect, test } from 'vitest'
 import { createBatcher } from '../../../src/journey/batcher.ts'
 
 /** Writes what `write` says, and remembers the batches. */
-function batching(write: (items: number[]) => number[], isOutage = false) {
+function batching(
+  write: (items: number[]) => number[],
+  isOutage = false,
+  rest?: () => Promise<void>,
+) {
   const batches: number[][] = []
   const batcher = createBatcher<number, number>({
     batchMax: 3,
@@ -11,8 +15,13 @@ function batching(write: (items: number[]) => number[], isOutage = false) {
       return write(items)
     },
     isOutage: () => isOutage,
+    ...(rest ? { rest } : {}),
   })
-  return { batches, add: (items: number[]) => Promise.allSettled(items.map(batcher.add)) }
+  return {
+    batches,
+    idle: batcher.idle,
+    add: (items: number[]) => Promise.allSettled(items.map(batcher.add)),
+  }
 }
 
 const told = (answers: PromiseSettledResult<number>[]) =>
@@ -40,4 +49,19 @@ test('a batch whose outcome is unknown is written once, and all of it fails', as
   }, true)
   expect(told(await add([1, 2, 3]))).toEqual(['failed', 'failed', 'failed'])
   expect(batches).toEqual([[1, 2, 3]])
+})
+
+test('who comes while it rests shares one batch, and a lone caller does not wait for its rest', async () => {
+  const rests: (() => void)[] = []
+  const rest = () => new Promise<void>((resolve) => rests.push(resolve))
+  const { batches, add, idle } = batching((items) => items, false, rest)
+  expect(told(await add([1]))).toEqual([1])
+  const others = [add([2]), add([3])]
+  await new Promise(setImmediate)
+  expect(batches).toEqual([[1]])
+  rests.shift()?.()
+  expect((await Promise.all(others)).flatMap(told)).toEqual([2, 3])
+  expect(batches).toEqual([[1], [2, 3]])
+  rests.shift()?.()
+  await idle()
 })

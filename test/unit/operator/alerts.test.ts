@@ -129,13 +129,14 @@ test('an alert goes out as a DM that the operator alone can read', async () => {
   const row = rows.find(({ customer }) => customer === operator)
   if (!row) throw new Error('no alert is due')
   const bot = newIdentity()
-  const sign = createEnvelope({
+  const { sign } = createEnvelope({
     ...{ sql: db.sql, identity: bot, clock: systemClock, fallback: 'nip65+inbound' as const },
     lookup: async () => ({
       dm: { state: 'absent', urls: [] },
       read: { state: 'absent', urls: [] },
       bot: false,
     }),
+    known: () => undefined,
     checkRelay: (url) => url,
     frameBytes: () => 65_536,
     ownRelays: ['wss://own.example'],

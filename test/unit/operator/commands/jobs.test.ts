@@ -1,3 +1,4 @@
+import { storedReply } from '../../../../src/journey/signed.ts'
 import { expect, test } from 'vitest'
 import { npub } from '../../../../src/nostr/identity.ts'
 import { job } from '../../../../src/operator/commands/job.ts'
@@ -63,9 +64,9 @@ async function deliver(sql: Sql, jobId: number): Promise<void> {
     select id, epoch from outbox where job_id = ${jobId} order by id`
   await inTransaction(sql, async (tx) => {
     for (const { id, epoch } of rows) {
-      const events = [{ part: 0, eventId: `event-${id}`, eventJson: '{}' }]
+      const events = [{ id: `event-${id}`, json: '{}' }]
       const relays = ['wss://one.example/secret', 'wss://two.example']
-      await storeEvents(tx, [{ outboxId: id, events, relays }])
+      await storeEvents(tx, [{ outboxId: id, ...storedReply({ events, relays }) }])
       const result = { outboxId: id, part: 0 }
       const [took = '', refused = ''] = relays
       await settlePublications(
