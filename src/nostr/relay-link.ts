@@ -2,7 +2,7 @@ import { WebSocket } from 'ws'
 import type { Clock } from '../clock.ts'
 import { RELAY_FRAME_BYTES, RELAY_SEND_BYTES, RELAY_SKIP_BYTES } from '../limits.ts'
 import { isPublicAddress, publicLookup } from '../net-guard.ts'
-import { corker } from './corked.ts'
+import { corker } from '../corked.ts'
 
 /** One WebSocket from dial to close. It is never opened twice. */
 export interface Link {

@@ -1,5 +1,7 @@
+import type { Socket } from 'node:net'
 import postgres from 'postgres'
 import { ConnectionLostError, sqlState, withoutValues } from './database-errors.ts'
+import { openSocket } from './socket.ts'
 
 /** A query as the driver makes it: lazy, it asks its handler to be executed when it is awaited. */
 export interface Query extends Promise<unknown> {
@@ -107,12 +109,19 @@ const closed = () => new ConnectionLostError('CONNECTION_CLOSED', 'the connectio
 const silent = () => new ConnectionLostError('ANSWER_TIMEOUT', 'the server did not answer in time')
 
 function connectOnce({ options, onNotification }: ConnectionSettings, onclose: () => void) {
+  let socket: Socket | undefined
+  let attempts = 0
   const own = {
     ...options,
     onclose,
     onnotify: onNotification,
     // The set of connections retires old ones; the driver would reconnect them.
     max_lifetime: null,
+    socket: () => {
+      socket = openSocket(options, attempts)
+      attempts += 1
+      return socket
+    },
   }
   const session: postgres.Sql = Reflect.apply(postgres, undefined, [own])
   return {
@@ -120,6 +129,8 @@ function connectOnce({ options, onNotification }: ConnectionSettings, onclose: (
     hand: handlerOf(session`select 1`),
     /** Queries that waited for the lost connection would be executed on the next: half a transaction. */
     forbidReconnecting: () => {
+      // Connected after all, it would leave a session on the server that nobody ends.
+      if (socket?.pending) socket.destroy()
       Object.assign(own, {
         socket: () => {
           throw closed()

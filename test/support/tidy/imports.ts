@@ -27,7 +27,16 @@ const mayImport: Record<string, string[]> = {
 }
 
 /** Small files that know nothing of the rest; anyone may import them, money only the bounds. */
-const leaves = new Set(['limits', 'clock', 'log', 'json', 'net-guard', 'secret', 'failpoint'])
+const leaves = new Set([
+  'limits',
+  'clock',
+  'log',
+  'json',
+  'net-guard',
+  'secret',
+  'failpoint',
+  'corked',
+])
 const moneyLeaves = new Set(['limits'])
 
 /** Files beside `config.ts` that are part of it. */

@@ -1,9 +1,9 @@
 import { Writable } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { corker } from '../../../src/nostr/corked.ts'
+import { corker } from '../../src/corked.ts'
 
-function listening() {
+function listening(later?: typeof process.nextTick) {
   const calls: string[][] = []
   const socket = new Writable({
     writev(chunks, done) {
@@ -11,7 +11,7 @@ function listening() {
       done()
     },
   })
-  const cork = corker(socket)
+  const cork = corker(socket, later)
   const say = (text: string): void => {
     cork()
     socket.write(text)
@@ -34,4 +34,14 @@ test('what is written in the next turn leaves with the next call', async () => {
   say('two')
   await nextTurn()
   expect(calls).toEqual([['one'], ['two']])
+})
+
+test('what is said at one moment leaves before the turn is over, when that is asked for', async () => {
+  const { calls, say } = listening(process.nextTick)
+  for (const text of ['one', 'two']) say(text)
+  await Promise.resolve()
+  say('three')
+  expect(calls).toEqual([])
+  await new Promise<void>((resolve) => process.nextTick(resolve))
+  expect(calls).toEqual([['one', 'two', 'three']])
 })
