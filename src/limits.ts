@@ -166,6 +166,8 @@ export const OUTBOX_REST_MS = 20
 export const OUTBOX_RETRY_MAX_SECONDS = 600
 /** Most bits of proof of work done for a relay (NIP-13): 20 take seconds of one core, 24 a minute. */
 export const POW_BITS = 20
+/** The part of all time that is spent on proof of work for relays that customers name. */
+export const POW_SHARE = 0.1
 /** Longest one proof of work may take, a minute: twenty times the mean of 20 bits on a slow core. */
 export const POW_MS = 60_000
 /** Wraps opened in one go, by a worker thread or, a quarter of it, between two turns of the event loop. */

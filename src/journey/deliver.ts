@@ -1,6 +1,6 @@
 import { type Clock, unixSeconds } from '../clock.ts'
 import { failpoint } from '../failpoint.ts'
-import { OUTBOX_BATCH, OUTBOX_REST_MS, OUTBOX_RETRY_MAX_SECONDS } from '../limits.ts'
+import { OUTBOX_BATCH, OUTBOX_REST_MS, OUTBOX_RETRY_MAX_SECONDS, POW_BITS } from '../limits.ts'
 import type { Log } from '../log.ts'
 import type { PublishOutcome } from '../nostr/relay.ts'
 import { constraintOf, inTransaction, isConnectionLoss, type Sql } from '../store/database.ts'
@@ -11,6 +11,7 @@ import {
   type Publication,
   type PublicationResult,
   readEvents,
+  replaceEvents,
   type StoredEvent,
   type StoredReply,
   settlePublications,
@@ -18,12 +19,18 @@ import {
 } from '../store/outbox.ts'
 import { createBatcher } from './batcher.ts'
 import { createJobOrder } from './job-order.ts'
+import { LeaseLost } from './lane.ts'
 import { type SignedReply, storedReply } from './signed.ts'
+import { askedBits, wantedPow } from './pow-wanted.ts'
+import { createPowBudget } from './pow-budget.ts'
 
 export interface DeliverOptions {
   sql: Sql
-  /** Signs and wraps a reply and finds its customer's relays. Throws when the relays cannot be looked up. */
-  sign(row: OutboxRow): Promise<SignedReply>
+  /**
+   * Signs and wraps a reply and finds its customer's relays, with proof of work of so many bits. Throws when the relays
+   * cannot be looked up.
+   */
+  sign(row: OutboxRow, powBits?: number): Promise<SignedReply>
   publish(
     event: { id: string; json: string },
     relays: string[],
@@ -43,7 +50,7 @@ export interface DeliverOptions {
  */
 export function createDeliver(options: DeliverOptions) {
   const { sql, clock, log } = options
-  const store = createStoring(sql)
+  const ready = createReady(options)
   const settle = createSettling(options)
   const order = createJobOrder(clock)
 
@@ -85,26 +92,6 @@ export function createDeliver(options: DeliverOptions) {
     return unixSeconds(clock) - createdAt
   }
 
-  /** What is stored for the reply, after making and storing it if nothing is. */
-  async function ready(row: OutboxRow): Promise<StoredReply> {
-    if (row.stored) return row.stored
-    if (row.tries > 1) {
-      const stored = await readEvents(sql, row.id)
-      if (stored.events.length > 0) return stored
-    }
-    const stored = storedReply(await options.sign(row))
-    await failpoint('deliver:signed')
-    try {
-      await store.add({ outboxId: row.id, ...stored })
-    } catch (error) {
-      if (constraintOf(error) !== 'outbox_events_pk') throw error
-      // Another replica was faster: what it stored is what is published.
-      return readEvents(sql, row.id)
-    }
-    await failpoint('deliver:stored')
-    return stored
-  }
-
   async function publishPart(
     row: OutboxRow,
     { part, eventId, eventJson }: StoredEvent,
@@ -128,6 +115,46 @@ export function createDeliver(options: DeliverOptions) {
   }
 }
 
+/** What is stored for a reply, after making and storing it if nothing is. */
+function createReady(options: DeliverOptions) {
+  const { sql, clock } = options
+  const store = createStoring(sql)
+  const budget = createPowBudget(clock)
+
+  return async function ready(row: OutboxRow): Promise<StoredReply> {
+    if (row.stored) return row.stored
+    if (row.tries > 1) {
+      const stored = await readEvents(sql, row.id)
+      if (stored.events.length > 0) return worked(row, stored)
+    }
+    const stored = storedReply(await options.sign(row))
+    await failpoint('deliver:signed')
+    try {
+      await store.add({ outboxId: row.id, ...stored })
+    } catch (error) {
+      if (constraintOf(error) !== 'outbox_events_pk') throw error
+      // Another replica was faster: what it stored is what is published.
+      return readEvents(sql, row.id)
+    }
+    await failpoint('deliver:stored')
+    return stored
+  }
+
+  /** A relay that wants proof of work, and nobody else has the reply: it is made once more, with the work. */
+  async function worked(row: OutboxRow, stored: StoredReply): Promise<StoredReply> {
+    const bits = row.givenUp ? 0 : wantedPow(stored)
+    if (bits === 0) return stored
+    const signed = await budget.spend(() => options.sign(row, bits))
+    if (signed === undefined) return stored
+    const { events } = storedReply(signed)
+    if (events.length !== stored.events.length) return stored
+    await failpoint('deliver:signed')
+    if (!(await replaceEvents(sql, row, events))) throw new LeaseLost()
+    await failpoint('deliver:stored')
+    return { ...stored, events }
+  }
+}
+
 /** What relays said of a reply, and what follows from it. */
 interface Outcome {
   results: PublicationResult[]
@@ -141,8 +168,9 @@ const BEHIND_MS = 200
 /** Answers that no later try can change; `rate-limited` and what says nothing may pass. */
 const FINAL = new Set(['restricted', 'blocked', 'invalid', 'mute'])
 
-const isFinal = ({ outcome, prefix }: PublishOutcome): boolean =>
-  outcome === 'refused' && prefix !== undefined && FINAL.has(prefix)
+const isFinal = (answer: PublishOutcome): boolean =>
+  answer.outcome === 'refused' &&
+  (FINAL.has(answer.prefix ?? '') || askedBits(describe(answer)) > POW_BITS)
 
 const describe = ({ outcome, prefix, message }: PublishOutcome): string =>
   [outcome, prefix, message]

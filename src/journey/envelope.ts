@@ -6,9 +6,9 @@ import { CUSTOMER_RELAYS, REPLY_BYTES, REPLY_PART_BYTES } from '../limits.ts'
 import { parseEvent } from '../nostr/event.ts'
 import { GIFT_WRAP_KIND, makeRumor, wrapRumor } from '../nostr/giftwrap.ts'
 import { encryptNip04 } from '../nostr/nip04.ts'
-import { wrapRumorMined } from '../nostr/pow.ts'
+import { minePow, wrapRumorMined } from '../nostr/pow.ts'
 import type { RelayLists } from '../nostr/relay-lists.ts'
-import type { Identity, NostrEvent } from '../nostr/types.ts'
+import type { EventTemplate, Identity, NostrEvent } from '../nostr/types.ts'
 import type { Sql } from '../store/database.ts'
 import { readMessageRow } from '../store/inbox.ts'
 import type { OutboxRow } from '../store/outbox.ts'
@@ -39,8 +39,11 @@ export interface EnvelopeOptions {
 const LOOKUP_TRIES = 3
 
 export interface Envelope {
-  /** Throws when the customer's relays cannot be looked up. */
-  sign(row: OutboxRow): Promise<SignedReply>
+  /**
+   * Throws when the customer's relays cannot be looked up. `powBits` is the proof of work that a relay asked for, 0 to
+   * 20 bits (NIP-13); relays of the operator say so themselves (NIP-11).
+   */
+  sign(row: OutboxRow, powBits?: number): Promise<SignedReply>
   /**
    * Signs a NIP-17 reply whose customer's own list of relays is at hand, without asking or waiting for anything;
    * undefined for others.
@@ -52,34 +55,38 @@ export interface Envelope {
 export function createEnvelope(options: EnvelopeOptions): Envelope {
   const { identity } = options
   const wrap = wrapper(options)
+  const signOwn = signer(options)
   const bitsFor = (relays: readonly string[]) => options.powBits?.(relays) ?? 0
 
   return {
-    async sign(row) {
-      if (row.via === 'nip90') return forJobRequest(row, await messageOf(row))
-      return asDm(row, await options.lookup(row.customer))
+    async sign(row, powBits = 0) {
+      if (row.via === 'nip90') return forJobRequest(row, await messageOf(row), powBits)
+      return asDm(row, await options.lookup(row.customer), powBits)
     },
     async signAtOnce(row) {
       if (row.via !== 'nip17') return undefined
       const lists = options.known(row.customer)
       if (!lists || !isListed(lists) || bitsFor(lists.dm.urls) > 0) return undefined
-      return asDm(row, lists)
+      return asDm(row, lists, 0)
     },
   }
 
-  async function asDm(row: OutboxRow, lists: RelayLists): Promise<SignedReply> {
+  async function asDm(row: OutboxRow, lists: RelayLists, asked: number): Promise<SignedReply> {
     if (isBotTalk(row, lists)) return { events: [], relays: [] }
     if (row.via === 'nip04') {
       const arrived = arrival(await messageOf(row))
-      return signed([...lists.read.urls, ...arrived, ...options.ownRelays], (maxBytes) =>
-        textsOf(row, maxBytes).map((text) => legacyEvent(row, text)),
+      const relays = [...lists.read.urls, ...arrived, ...options.ownRelays]
+      return signed(relays, { asked }, (maxBytes, bits) =>
+        signOwn(
+          textsOf(row, maxBytes).map((text) => legacyEvent(identity, row, text)),
+          bits,
+        ),
       )
     }
     // Who says where it reads is written to there, wherever its message came from.
     const arrived = isListed(lists) ? [] : arrival(await messageOf(row))
     const relays = dmRelays(row, lists, arrived, options)
-    const bits = bitsFor(relays)
-    return signed(relays, (maxBytes) =>
+    return signed(relays, { asked }, (maxBytes, bits) =>
       Promise.all(
         textsOf(row, maxBytes).map((text) => wrap(row, text, { relay: relays[0], bits })),
       ),
@@ -94,14 +101,15 @@ export function createEnvelope(options: EnvelopeOptions): Envelope {
   /** Makes the events in parts so small that each relay takes the frame it travels in. */
   async function signed(
     urls: readonly string[],
-    make: (maxBytes: number) => NostrEvent[] | Promise<NostrEvent[]>,
-    startBytes = REPLY_BYTES,
+    { asked, startBytes = REPLY_BYTES }: { asked: number; startBytes?: number },
+    make: (maxBytes: number, bits: number) => NostrEvent[] | Promise<NostrEvent[]>,
   ): Promise<SignedReply> {
     const relays = [...new Set(urls)]
     const frameBytes = options.frameBytes(relays)
+    const bits = Math.max(asked, bitsFor(relays))
     let maxBytes = startBytes
     for (;;) {
-      const made = await make(maxBytes)
+      const made = await make(maxBytes, bits)
       const events = made.map((event) => ({ id: event.id, json: JSON.stringify(event) }))
       const fits = events.every(({ json }) => FRAME_BYTES + Buffer.byteLength(json) <= frameBytes)
       if (fits || maxBytes <= REPLY_PART_BYTES) return { events, relays }
@@ -114,32 +122,43 @@ export function createEnvelope(options: EnvelopeOptions): Envelope {
     return url === undefined ? [] : [url]
   }
 
-  function legacyEvent(row: OutboxRow, text: string): NostrEvent {
-    return identity.sign({
-      kind: 4,
-      created_at: row.createdAt,
-      tags: [['p', row.customer], ...(row.rumorId === null ? [] : [['e', row.rumorId]])],
-      content: encryptNip04(identity, row.customer, text),
-    })
-  }
-
-  async function forJobRequest(row: OutboxRow, message: MessageRow): Promise<SignedReply> {
+  async function forJobRequest(
+    row: OutboxRow,
+    message: MessageRow,
+    asked: number,
+  ): Promise<SignedReply> {
     const request = parseEvent(JSON.parse(message?.proof ?? 'null'))
     if (!request) throw new Error(`the job request of reply ${row.id} is not in the inbox`)
     const wanted = wantedRelays(request, identity).flatMap((url) => options.checkRelay(url) ?? [])
     const relays = [...options.ownRelays, ...arrival(message), ...wanted]
     const frameBytes = options.frameBytes(relays)
     // Clients of NIP-90 know no parts, so a result is only cut when it has to be.
-    return signed(
-      relays,
-      (maxBytes) =>
-        jobEvents(row, request, identity, { maxBytes, frameBytes }).map((template) =>
-          identity.sign(template),
-        ),
-      frameBytes,
+    return signed(relays, { asked, startBytes: frameBytes }, (maxBytes, bits) =>
+      signOwn(jobEvents(row, request, identity, { maxBytes, frameBytes }), bits),
     )
   }
 }
+
+const legacyEvent = (identity: Identity, row: OutboxRow, text: string): EventTemplate => ({
+  kind: 4,
+  created_at: row.createdAt,
+  tags: [['p', row.customer], ...(row.rumorId === null ? [] : [['e', row.rumorId]])],
+  content: encryptNip04(identity, row.customer, text),
+})
+
+/** Mining has a bound of its own, so that nothing needs to cut it short. */
+const uncut = new AbortController().signal
+
+/** Signs by the bot's own key; wraps have keys of their own. */
+const signer =
+  ({ identity, clock }: EnvelopeOptions) =>
+  async (templates: EventTemplate[], bits: number): Promise<NostrEvent[]> => {
+    if (bits === 0) return templates.map((template) => identity.sign(template))
+    const { pubkey } = identity
+    const mine = (template: EventTemplate) =>
+      minePow({ ...template, pubkey }, bits, uncut, clock).then(identity.sign)
+    return Promise.all(templates.map(mine))
+  }
 
 /** The rumor is dated by its row, so that it is the same message whoever wraps it. */
 const wrapper =
@@ -160,9 +179,8 @@ const wrapper =
       ...(relay === undefined ? {} : { relayHint: relay }),
     }
     if (bits === 0) return wrapRumor(request)
-    // The proof is part of the event's id: it is made once, like the wrap, before anything is stored. It has a bound
-    // of its own, so that nothing needs to cut it short.
-    return wrapRumorMined({ ...request, bits, clock, signal: new AbortController().signal })
+    // The proof is part of the event's id: it is made once, like the wrap, before anything is stored.
+    return wrapRumorMined({ ...request, bits, clock, signal: uncut })
   }
 
 const isListed = ({ dm }: RelayLists): boolean => dm.state === 'found' && dm.urls.length > 0

@@ -46,7 +46,8 @@ export interface JourneyOptions {
   take(event: NostrEvent, relay: string): Promise<Taken>
   /** What is known of a key's profile by now; not waited for. */
   isBot(pubkey: string): boolean
-  sign(row: OutboxRow): Promise<SignedReply>
+  /** With so many bits of proof of work, if a relay wants it. */
+  sign(row: OutboxRow, powBits?: number): Promise<SignedReply>
   /** The same, unless something is to be asked or waited for. */
   signAtOnce(row: OutboxRow): Promise<SignedReply | undefined>
   publish(

@@ -12,7 +12,7 @@ export function storedReply({ events, relays }: SignedReply): StoredReply {
   return {
     events: events.map(({ id, json }, part) => ({ part, eventId: id, eventJson: json })),
     publications: events.flatMap((_, part) =>
-      relays.map((relay) => ({ part, relay, acknowledged: false, refused: false })),
+      relays.map((relay) => ({ part, relay, acknowledged: false, refused: false, error: null })),
     ),
   }
 }

@@ -103,7 +103,10 @@ export interface Publication {
   part: number
   relay: string
   acknowledged: boolean
+  /** Final: this relay will never take it. */
   refused: boolean
+  /** What the last try came to, when it was not an OK: `timeout`, `refused: pow: …`. Null before the first. */
+  error: string | null
 }
 
 /** A signed reply and what became of it: one event a part, and each part's publication by relay. */
@@ -119,7 +122,7 @@ export async function readEvents(sql: AnySql, outboxId: number): Promise<StoredR
       where outbox_id = ${outboxId} order by part`.execute(),
     sql<Publication[]>`
       select part, relay, acknowledged_at is not null as acknowledged,
-        refused_at is not null as refused
+        refused_at is not null as refused, last_error as error
       from outbox_publications where outbox_id = ${outboxId} order by part, relay`.execute(),
   ])
   return { events: [...events], publications: [...publications] }
@@ -150,14 +153,25 @@ export function storeEvents(tx: Tx, signed: readonly ({ outboxId: number } & Sto
       ${publications.map((p) => p.relay)}::text[])`
 }
 
-export interface PublicationResult {
-  outboxId: number
-  part: number
-  relay: string
-  acknowledged: boolean
-  /** Final: this relay will never take it. */
-  refused: boolean
-  error: string | null
+export type PublicationResult = Publication & { outboxId: number }
+
+/** Puts other events in the place of those that no relay has; false when the row was taken over meanwhile. */
+export async function replaceEvents(
+  sql: AnySql,
+  row: Pick<OutboxRow, 'id' | 'epoch'>,
+  events: readonly StoredEvent[],
+): Promise<boolean> {
+  const rows = await sql`
+    update outbox_events e set event_id = k.event_id, event_json = k.event_json
+    from unnest(
+      ${events.map((e) => e.part)}::int[],
+      ${events.map((e) => e.eventId)}::text[],
+      ${events.map((e) => e.eventJson)}::text[]
+    ) k (part, event_id, event_json), outbox o
+    where e.outbox_id = ${row.id} and e.part = k.part and o.id = e.outbox_id
+      and o.epoch = ${row.epoch}
+    returning e.part`.execute()
+  return rows.length === events.length
 }
 
 export interface OutboxEnd {

@@ -1,16 +1,18 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { createDeliver } from '../../src/journey/deliver.ts'
-import { createEnvelope } from '../../src/journey/envelope.ts'
+import { createEnvelope, type Envelope } from '../../src/journey/envelope.ts'
+import { LeaseLost } from '../../src/journey/lane.ts'
 import { type SignedReply, storeSigned } from '../../src/journey/signed.ts'
 import { silentLog } from '../../src/log.ts'
 import { parseEvent } from '../../src/nostr/event.ts'
 import { openGiftWrap } from '../../src/nostr/giftwrap.ts'
+import { committedPow } from '../../src/nostr/pow.ts'
 import type { PublishOutcome } from '../../src/nostr/relay.ts'
 import type { RelayList } from '../../src/nostr/relay-lists.ts'
 import { inTransaction } from '../../src/store/database.ts'
 import { outboxLane } from '../../src/store/lanes.ts'
-import { type OutboxRow, putReplies } from '../../src/store/outbox.ts'
+import { type OutboxRow, putReplies, readEvents } from '../../src/store/outbox.ts'
 import { freshDatabase, type TestDatabase } from '../support/database.ts'
 import { priced } from '../support/journey.ts'
 import { newIdentity } from '../support/relay-lab.ts'
@@ -111,6 +113,64 @@ test('a reply that was stored with what it tells is signed once, whoever publish
   expect([...other.bytes]).toEqual([...one.bytes])
   expect([...other.bytes]).toEqual([row.stored.events[0]?.eventJson])
   expect(await isDelivered(row.id)).toEqual({ delivered: true, over: true })
+})
+
+/** A relay that takes what carries so many bits of work; the others take nothing. */
+function wantsWork(bits: number, sign: Envelope['sign']) {
+  const seen: { id: string; work: number }[] = []
+  const deliver = createDeliver({
+    ...{ sql: db.sql, clock: systemClock, log: silentLog, sign },
+    async publish({ json }, urls) {
+      const event = parseEvent(JSON.parse(json))
+      if (!event) throw new Error('no event')
+      const work = committedPow(event)
+      seen.push({ id: event.id, work })
+      const message = `pow: difficulty ${work} is less than ${bits}`
+      const refused: PublishOutcome = { outcome: 'refused', prefix: 'pow', message }
+      return new Map(urls.map((url) => [url, work < bits ? refused : { outcome: 'acknowledged' }]))
+    },
+    wake: () => undefined,
+    delivered: () => undefined,
+  })
+  return { deliver, seen }
+}
+
+test.each(['nip17', 'nip04'] as const)(
+  'by %s a relay that wants proof of work gets the same message again, with it',
+  async (via) => {
+    const { sign } = signing({ state: 'found', urls: ['ws://inbox'] })
+    const row = { ...(await reply(customer.pubkey)), via }
+    const { deliver, seen } = wantsWork(9, sign)
+    await deliver(row)
+    const again = await claimAgain(row.id)
+    if (!again) throw new Error('it is not due again')
+    await deliver({ ...again, via })
+    expect(seen.map(({ work }) => work >= 9)).toEqual([false, true])
+    expect(await isDelivered(row.id)).toEqual({ delivered: true, over: true })
+    const stored = await readEvents(db.sql, row.id)
+    expect(stored.events.map(({ eventId }) => eventId)).toEqual([seen[1]?.id])
+  },
+)
+
+test('work that nobody does is not asked for twice', async () => {
+  const { sign } = signing({ state: 'found', urls: ['ws://inbox'] })
+  const row = await reply(customer.pubkey)
+  const { deliver, seen } = wantsWork(200, sign)
+  await deliver(row)
+  expect(seen).toHaveLength(1)
+  expect(await isDelivered(row.id)).toEqual({ delivered: false, over: true })
+})
+
+test('a replica that lost the reply to another does not change what that one publishes', async () => {
+  const { sign } = signing({ state: 'found', urls: ['ws://inbox'] })
+  const row = await reply(customer.pubkey)
+  const { deliver, seen } = wantsWork(9, sign)
+  await deliver(row)
+  const again = await claimAgain(row.id)
+  if (!again) throw new Error('it is not due again')
+  await expect(deliver({ ...again, epoch: again.epoch - 1 })).rejects.toThrow(LeaseLost)
+  const stored = await readEvents(db.sql, row.id)
+  expect(stored.events.map(({ eventId }) => eventId)).toEqual([seen[0]?.id])
 })
 
 test('only what is known is signed at once', async () => {

@@ -6,11 +6,9 @@ export const replyBugs: PlantedBug[] = [
     name: 'rewrapped-on-retry',
     why: 'a reply that is wrapped again is another message, and its customer reads it twice',
     file: 'src/journey/deliver.ts',
-    find: 'if (stored.events.length > 0) return stored',
+    find: 'if (stored.events.length > 0) return worked(row, stored)',
     replace: `if (stored.events.length > 0) {
-        const { events } = await options.sign(row)
-        const parts = events.map(({ id, json }, part) => ({ part, eventId: id, eventJson: json }))
-        return { ...stored, events: parts }
+        return { ...stored, events: storedReply(await options.sign(row)).events }
       }`,
     tests: ['test/daemon/kill.test.ts › killed between storing'],
   },
@@ -45,6 +43,25 @@ export const replyBugs: PlantedBug[] = [
     find: 'if (signed.length > 0) tx',
     replace: 'if (signed.length > 99) tx',
     tests: ['test/journey/deliver.test.ts › stored with what it tells'],
+  },
+  {
+    name: 'worked-for-although-a-relay-has-it',
+    why: 'a reply that one relay has is sent as another event, and its customer reads it twice',
+    file: 'src/journey/pow-wanted.ts',
+    find: 'acknowledged || error',
+    replace: 'error',
+    tests: ['test/unit/journey/pow-wanted.test.ts › stays as it is'],
+  },
+  {
+    name: 'work-by-one-who-lost-the-reply',
+    why: 'two replicas publish two events of one reply',
+    file: 'src/store/outbox.ts',
+    find: `
+      and o.epoch = \${row.epoch}
+    returning e.part`,
+    replace: `
+    returning e.part`,
+    tests: ['test/journey/deliver.test.ts › a replica that lost'],
   },
   {
     name: 'step-fails-on-its-own-reply',
