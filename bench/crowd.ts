@@ -21,7 +21,8 @@ export interface Asked {
 
 const REPLY_MS = 60_000
 const PUBLISH_MS = 10_000
-const KINDS_DM = 10_050
+/** Where a key reads its DMs (NIP-17). */
+const DM_LIST_KIND = 10_050
 
 export async function openCrowd(options: {
   relay: string
@@ -52,7 +53,7 @@ export async function openCrowd(options: {
   await Promise.all(
     identities.map((identity) => {
       const tags = [['relay', url]]
-      const list = { kind: KINDS_DM, created_at: unixSeconds(systemClock), tags, content: '' }
+      const list = { kind: DM_LIST_KIND, created_at: unixSeconds(systemClock), tags, content: '' }
       return relay.publish(identity.sign(list), PUBLISH_MS)
     }),
   )

@@ -2,8 +2,8 @@ import { createAccept } from '../src/journey/accept.ts'
 import type { DatabaseTarget } from '../src/store/database-target.ts'
 import { openBaseline } from './gate-baseline.ts'
 import { benchRules, checkBooks, finishOpen, type GateDatabase, open } from './gate-database.ts'
-import { median } from './figures.ts'
-import { type Gate, perSecond, quantile, type Ran, runLoad } from './gate-load.ts'
+import { median, percentile } from './figures.ts'
+import { type Gate, perSecond, type Ran, runLoad } from './gate-load.ts'
 
 const lease = { holder: 'bench', seconds: 30 }
 
@@ -31,7 +31,7 @@ export interface Cell {
   end(): Promise<void>
 }
 
-export function openCell(gate: Gate, { sql }: GateDatabase): Cell {
+function openCell(gate: Gate, { sql }: GateDatabase): Cell {
   const ran: Ran[] = []
   let isWarm = false
   return {
@@ -68,8 +68,8 @@ export interface Figures {
 /** Medians over the slices. */
 export const figuresOf = ({ ran }: Cell): Figures => ({
   perSecond: median(ran.map(perSecond)),
-  p50Ms: median(ran.map((one) => quantile(one, 0.5))),
-  p99Ms: median(ran.map((one) => quantile(one, 0.99))),
+  p50Ms: median(ran.map((one) => percentile(one.waits, 0.5))),
+  p99Ms: median(ran.map((one) => percentile(one.waits, 0.99))),
 })
 
 /** How much faster `one` was than `other`: the median over slices that were run side by side. */
@@ -81,9 +81,7 @@ export const ratioOf = (one: Cell, other: Cell): number =>
     }),
   )
 
-/**
- * Runs cells in turn, in an order that turns round each time, so that a busy minute hits all alike.
- */
+/** Runs cells in turn, in an order that turns round each time, so that a busy minute hits all alike. */
 export async function interleave(
   cells: readonly Cell[],
   rounds: number,

@@ -83,17 +83,3 @@ export async function runLoad(gate: Gate, { callers, seconds, countMax }: Load):
 }
 
 export const perSecond = ({ count, seconds }: Ran): number => count / seconds
-
-/** The wait that `part` of all decisions did not exceed, milliseconds. */
-export function quantile({ waits }: Ran, part: number): number {
-  const sorted = Float64Array.from(waits).sort()
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN
-}
-
-export function addUp(parts: readonly Ran[]): Ran {
-  return {
-    count: parts.reduce((sum, part) => sum + part.count, 0),
-    seconds: parts.reduce((sum, part) => sum + part.seconds, 0),
-    waits: parts.flatMap((part) => part.waits),
-  }
-}

@@ -10,7 +10,7 @@ import {
 } from './gate-cell.ts'
 import { type GateServer, makeDatabase, startServer } from './gate-database.ts'
 import { addHistory } from './gate-history.ts'
-import { median } from './figures.ts'
+import { median, rounded, tell } from './figures.ts'
 import { openCrowd } from './gate-processes.ts'
 
 const TEMPLATE = 'gate_template'
@@ -55,10 +55,8 @@ export async function run(args: string[]): Promise<void> {
   }
 }
 
-const tell = (line: string) => console.error(line)
 const whole = (value: number) => Math.round(value).toLocaleString('en')
 const percent = (part: number) => `${(part * 100).toFixed(0)} %`
-const round = (value: number, digits = 2) => Number(value.toFixed(digits))
 
 /** The gate beside one transaction per request, at each number of callers. */
 async function compare(server: GateServer, { rounds, seconds }: Settings) {
@@ -79,8 +77,8 @@ async function compare(server: GateServer, { rounds, seconds }: Settings) {
     const [fast, slow] = [figuresOf(gate), figuresOf(baseline)]
     gates[callers] = fast
     baselines[callers] = slow
-    ratio[callers] = round(ratioOf(gate, baseline))
-    awaitedRatio[callers] = round(ratioOf(gate, awaited))
+    ratio[callers] = rounded(ratioOf(gate, baseline), 2)
+    awaitedRatio[callers] = rounded(ratioOf(gate, awaited), 2)
     tell(`${callers} callers: ${ratio[callers]} times as many a second`)
     tell(`  the gate ${inWords(fast)}`)
     tell(`  one transaction each, pipelined ${inWords(slow)}`)
@@ -104,7 +102,7 @@ const inWords = ({ perSecond, p50Ms, p99Ms }: Figures) =>
   `${whole(perSecond)}/s, p50 ${p50Ms.toFixed(2)} ms, p99 ${p99Ms.toFixed(2)} ms`
 
 const pick = (all: Record<string, Figures>, name: keyof Figures, digits = 2): ByCallers =>
-  Object.fromEntries(Object.entries(all).map(([key, one]) => [key, round(one[name], digits)]))
+  Object.fromEntries(Object.entries(all).map(([key, one]) => [key, rounded(one[name], digits)]))
 
 /** Two and three processes on one pool, as parts of what one process decides. */
 async function share(server: GateServer, { rounds, seconds }: Settings): Promise<ByCallers> {
@@ -124,7 +122,7 @@ async function share(server: GateServer, { rounds, seconds }: Settings): Promise
   const parts: ByCallers = {}
   for (const [place, crowd] of others.entries()) {
     const part = median(crowd.rates.map((rate, turn) => rate / (alone?.rates[turn] ?? Number.NaN)))
-    parts[place + 2] = round(part)
+    parts[place + 2] = rounded(part, 2)
     const [rate, one] = [crowd.rates, alone?.rates ?? []].map((rates) => whole(median(rates)))
     tell(`${place + 2} processes: ${rate}/s, ${percent(part)} of one process's ${one}/s`)
   }
@@ -158,7 +156,7 @@ async function bulk(server: GateServer, { rounds, seconds }: Settings): Promise<
   await gate.end()
   const { perSecond } = figuresOf(gate)
   const plainPerSecond = median(rates.slice(1))
-  const part = round(perSecond / plainPerSecond)
+  const part = rounded(perSecond / plainPerSecond, 2)
   tell(`plain inserts of the same rows, ${BULK_ROWS} at once: ${whole(plainPerSecond)}/s`)
   tell(`the gate reaches ${percent(part)} of that`)
   return part
@@ -177,7 +175,7 @@ async function grow(server: GateServer, { rounds, seconds }: Settings): Promise<
   await interleave([young, old], rounds, { callers: 32, seconds })
   await young.end()
   await old.end()
-  const factor = round(ratioOf(young, old))
+  const factor = rounded(ratioOf(young, old), 2)
   tell(`with that past a decision costs ${factor} times what it costs without (32 callers)`)
   return factor
 }

@@ -1,3 +1,5 @@
+import { rounded } from './figures.ts'
+
 /** When the four turns of one job happened, milliseconds since the epoch. */
 export interface Conversation {
   sentAt: number
@@ -58,7 +60,5 @@ export function sharesOf(
     }
   }
   const total = Object.values(spent).reduce((sum, ms) => sum + ms, 0)
-  return Object.fromEntries(stages.map((name) => [name, round((spent[name] ?? 0) / total)]))
+  return Object.fromEntries(stages.map((name) => [name, rounded((spent[name] ?? 0) / total, 3)]))
 }
-
-const round = (share: number) => Number(share.toFixed(3))

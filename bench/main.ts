@@ -13,7 +13,7 @@ const benches: Record<string, Bench> = {
   },
   gate: {
     about: 'decisions of the free-tier gate in a second, beside simpler ways to decide',
-    options: '',
+    options: '--rounds N --seconds N --parts ratio,processes,bulk,grown --database-url URL',
     load: () => import('./gate.ts'),
   },
   nostr: {
@@ -30,6 +30,11 @@ const benches: Record<string, Bench> = {
     about: 'requests to LNbits and payment to work, with 10 and with 10,000 open invoices',
     options: '--real --seconds N --payments N',
     load: () => import('./lightning.ts'),
+  },
+  adversary: {
+    about: "attackers' strategies against the rules of the money, more than the test searches",
+    options: '--seed N --strategies N',
+    load: () => import('./adversary.ts'),
   },
 }
 

@@ -53,7 +53,7 @@ export async function benchResume(): Promise<{ wraps: number; perSecond: number 
   return { wraps: WRAPS, perSecond: rounded(WRAPS / seconds, 0) }
 }
 
-export async function messages(bot: string, until: number, relays: readonly string[]) {
+async function messages(bot: string, until: number, relays: readonly string[]) {
   const { curve } = await loadCurve()
   const keys = Array.from({ length: KEYS }, () => createIdentity(curve, randomBytes(32)))
   const lists = keys.map((identity) => {
@@ -70,10 +70,7 @@ export async function messages(bot: string, until: number, relays: readonly stri
   return [...lists, ...wraps]
 }
 
-export async function publishAll(
-  urls: readonly string[],
-  events: readonly NostrEvent[],
-): Promise<void> {
+async function publishAll(urls: readonly string[], events: readonly NostrEvent[]): Promise<void> {
   await Promise.all(
     urls.map(async (url) => {
       const relay = connectRelay({ url, verify: () => true, clock: systemClock, log: silentLog })

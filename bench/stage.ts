@@ -27,8 +27,6 @@ export interface Stage extends AsyncDisposable {
   markStages(): void
   /** Pays an invoice from another wallet of the same LNbits. */
   pay(bolt11: string): Promise<void>
-  /** Milliseconds of one invoice of LNbits, asked for by HTTP. */
-  timeInvoice(): Promise<number>
   /** When LNbits settled an invoice by its own clock, milliseconds since the epoch. */
   settledAt(paymentHash: string): Promise<number>
   /** One message to the process of relays and LNbits, and its answer. */
@@ -107,14 +105,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     },
     markStages: () => void bot?.send('marks'),
     async pay(bolt11: string) {
-      const body = { out: true, bolt11 }
-      const response = await callLnbits(facts, facts.payerKey, body)
-      if (response.status !== 201) throw new Error(`the payer got ${response.status}`)
-    },
-    async timeInvoice() {
-      const began = performance.now()
-      await callLnbits(facts, facts.invoiceKey, { out: false, amount: 21, memo: 'bench' })
-      return performance.now() - began
+      await payFrom(facts, bolt11)
     },
     settledAt: (paymentHash: string) => readSettled(facts, paymentHash),
     async askWorld(question: object) {
@@ -138,14 +129,14 @@ const named = (message: unknown) => {
   return { bot: pubkey, statusUrl, curve }
 }
 
-async function callLnbits(world: World, key: string, body: object): Promise<Response> {
+async function payFrom(world: World, bolt11: string): Promise<void> {
   const response = await fetch(`${world.payerUrl ?? world.lnbitsUrl}/api/v1/payments`, {
     method: 'POST',
-    headers: { 'x-api-key': key, 'content-type': 'application/json' },
-    body: JSON.stringify(body),
+    headers: { 'x-api-key': world.payerKey, 'content-type': 'application/json' },
+    body: JSON.stringify({ out: true, bolt11 }),
   })
   await response.arrayBuffer()
-  return response
+  if (response.status !== 201) throw new Error(`the payer got ${response.status}`)
 }
 
 /** A paid row is written for the last time when it is settled. */
