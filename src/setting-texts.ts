@@ -200,7 +200,7 @@ export const apiKey = hidden('a key: 8 to 512 visible characters without blanks'
  * A value as a message may show it: short, on one line, without passwords of URLs and without any
  * run of characters long enough to be a key that was pasted into the wrong line.
  */
-export function shown(text: string): string {
+function shown(text: string): string {
   const safe = masked(text)
   return JSON.stringify(safe.length > 80 ? `${safe.slice(0, 80)}…` : safe)
 }

@@ -10,7 +10,7 @@ const count = z.int().min(0)
 const alert = <const T extends string, S extends z.ZodRawShape>(name: T, shape: S) =>
   z.object({ type: z.literal('alert'), name: z.literal(name), ...shape })
 
-export const alertSchema = z.discriminatedUnion('name', [
+const alertSchema = z.discriminatedUnion('name', [
   alert('pool_low', { balanceSats: count }),
   alert('drift', { driftSats: z.int() }),
   alert('relay_deaf', { relays: count }),

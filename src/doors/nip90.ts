@@ -1,5 +1,11 @@
 import { parseJson } from '../json.ts'
-import { CUSTOMER_RELAYS, PUBLISH_FRAME_BYTES, REQUEST_TAGS, TAG_VALUE_BYTES } from '../limits.ts'
+import {
+  CUSTOMER_RELAYS,
+  PUBLISH_FRAME_BYTES,
+  RELAY_URL_CHARS,
+  REQUEST_TAGS,
+  TAG_VALUE_BYTES,
+} from '../limits.ts'
 import type { EventTemplate, NostrEvent, Rumor } from '../nostr/types.ts'
 import { type Refused, refuseModel, refuseRequest } from './bounds.ts'
 import { refusal } from './replies.ts'
@@ -10,8 +16,8 @@ import { refusal } from './replies.ts'
  */
 
 export const JOB_REQUEST_KIND = 5050
-export const JOB_RESULT_KIND = 6050
-export const JOB_FEEDBACK_KIND = 7000
+const JOB_RESULT_KIND = 6050
+const JOB_FEEDBACK_KIND = 7000
 
 /** How a request was hidden, and therefore how its answers are. */
 export type Encrypted = false | 'nip04' | 'nip44'
@@ -137,7 +143,8 @@ function count(text = ''): number | undefined {
   return /^[1-9][0-9]{0,14}$/.test(text) ? Number(text) : undefined
 }
 
-const isRelay = (url: string) => url.length <= 256 && /^wss?:\/\//.test(url) && URL.canParse(url)
+const isRelay = (url: string) =>
+  url.length <= RELAY_URL_CHARS && /^wss?:\/\//.test(url) && URL.canParse(url)
 
 export interface Feedback {
   request: NostrEvent | Rumor

@@ -174,7 +174,7 @@ const refusedReply = reply('refused', {
   jobId: jobId.optional(),
 })
 
-export const jobStates = [
+const jobStates = [
   'accepted',
   'refused',
   'awaiting_payment',

@@ -4,7 +4,7 @@ import type { Reply } from '../doors/protocol.ts'
 import { renderReply } from '../doors/replies.ts'
 import { CUSTOMER_RELAYS, REPLY_BYTES, REPLY_PART_BYTES } from '../limits.ts'
 import { parseEvent } from '../nostr/event.ts'
-import { GIFT_WRAP_KIND, makeRumor, wrapRumor } from '../nostr/giftwrap.ts'
+import { makeRumor, wrapRumor } from '../nostr/giftwrap.ts'
 import { encryptNip04 } from '../nostr/nip04.ts'
 import { minePow, wrapRumorMined } from '../nostr/pow.ts'
 import type { RelayLists } from '../nostr/relay-lists.ts'
@@ -221,6 +221,3 @@ function textsOf(row: OutboxRow, maxBytes: number): string[] {
   const to = { form: row.form, ...(row.programId === null ? {} : { id: row.programId }) }
   return renderReply(row.reply as Reply, to, { maxBytes })
 }
-
-/** Kinds the bot listens to by DM: gift wraps and the legacy kind 4. */
-export const DM_KINDS = [GIFT_WRAP_KIND, 4]

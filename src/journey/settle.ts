@@ -155,7 +155,6 @@ function finishedRow({ job, ending, money }: End) {
     shortfallSats: money.shortfallSats,
     usedInput: done ? ending.usage.input : null,
     usedOutput: done ? ending.usage.output : null,
-    result: done ? ending.result : null,
   }
 }
 

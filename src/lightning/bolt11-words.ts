@@ -42,7 +42,7 @@ export function wordsToNumber(words: number[]): number | undefined {
 /**
  * Bytes of the words; left-over bits are zero-padded into a last byte, as the signature wants it.
  */
-export function packWords(words: number[]): Uint8Array {
+function packWords(words: number[]): Uint8Array {
   const bytes = new Uint8Array(Math.ceil((words.length * 5) / 8))
   words.forEach((word, index) => {
     const bit = index * 5

@@ -60,7 +60,7 @@ export function readAs<S extends z.ZodType>(
 }
 
 /** What a status other than 200 or 201 means. JSON or not decides whether LNbits itself said it. */
-export function faultOf({ status, json }: LnbitsAnswer, wrote: boolean): LnbitsError {
+function faultOf({ status, json }: LnbitsAnswer, wrote: boolean): LnbitsError {
   const said = errorShape.safeParse(json)
   const detail = said.success ? (said.data.detail ?? said.data.error) : undefined
   const facts = { status, ...(detail === undefined ? {} : { detail }) }

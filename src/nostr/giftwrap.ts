@@ -19,7 +19,7 @@ import type { EventTemplate, Identity, NostrEvent, Rumor } from './types.ts'
 /** Kinds of NIP-59. */
 export const SEAL_KIND = 13
 export const GIFT_WRAP_KIND = 1_059
-export const EPHEMERAL_GIFT_WRAP_KIND = 21_059
+const EPHEMERAL_GIFT_WRAP_KIND = 21_059
 
 /** How far seal and wrap are back-dated at most, seconds (NIP-59): hides when they were sent. */
 const BACKDATE_SECONDS = 2 * 86_400

@@ -91,10 +91,10 @@ const SILENT_MS = 300_000
 type Raised = Extract<Alert, { name: Trouble }>
 
 /** What is wrong, of one look. `open` are those already told: some end later than they begin. */
-export function troubles(
+function troubles(
   { figures, waiting, relays, lnbits, drift, backendFailures, replicas }: Overview,
   { poolSeedSats }: MoneyRules,
-  open: ReadonlySet<string> = new Set(),
+  open: ReadonlySet<string>,
 ): Raised[] {
   const { balanceSats } = figures.pool
   const lowPct = open.has('pool_low') ? 2 * LOW_PCT : LOW_PCT

@@ -1,7 +1,7 @@
 import { floorPct } from '../money/sats.ts'
 import type { MoneyRules } from '../money/rules.ts'
 import type { Tier } from '../money/tiers.ts'
-import { type AnySql, readOnly, type Sql } from '../store/database.ts'
+import type { AnySql } from '../store/database.ts'
 import {
   dailyBudgets,
   type PoolFacts,
@@ -20,10 +20,7 @@ export interface Figures {
   outflowLimitSats: number
 }
 
-export function readFigures(sql: Sql, rules: MoneyRules): Promise<Figures> {
-  return readOnly(sql, (tx) => figuresIn(tx, rules))
-}
-
+/** Read them in one snapshot or transaction, or they are of two instants. */
 export async function figuresIn(tx: AnySql, rules: MoneyRules): Promise<Figures> {
   const [pool, today] = await Promise.all([readPool(tx), readPoolToday(tx)])
   return {

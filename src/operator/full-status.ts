@@ -16,7 +16,7 @@ import type { StatusMoment } from './status-loop.ts'
  * `d`, which only the two keys of the conversation can make.
  */
 
-export const FULL_STATUS_SCHEMA = 'tithe.pool-status-full/1'
+const FULL_STATUS_SCHEMA = 'tithe.pool-status-full/1'
 
 const sats = z.int()
 const count = z.int().min(0)

@@ -12,8 +12,8 @@ import type { EventTemplate, NostrEvent } from '../nostr/types.ts'
  */
 
 export const POOL_STATUS_KIND = 30_078
-export const POOL_STATUS_D = 'tithe/pool-status'
-export const POOL_STATUS_SCHEMA = 'tithe.pool-status/1'
+const POOL_STATUS_D = 'tithe/pool-status'
+const POOL_STATUS_SCHEMA = 'tithe.pool-status/1'
 
 /** What a customer can expect now, and the sentence beside it in the event. */
 export const poolStates = {

@@ -33,7 +33,7 @@ const MERGED_MAX = 500
 const DELETION_KIND = 5
 const GIFT_WRAP_KIND = 1_059
 
-export const isEphemeral = (kind: number): boolean => kind >= 20_000 && kind < 30_000
+const isEphemeral = (kind: number): boolean => kind >= 20_000 && kind < 30_000
 
 export function createRelayStore(
   options: { eventsMax?: number; bytesMax?: number } = {},

@@ -68,7 +68,7 @@ function socketDirOf(url: URL): string | undefined {
 }
 
 /** Reads a `postgres://` or `postgresql://` URL; the error never repeats it, it holds a password. */
-export function parseDatabaseUrl(text: string): URL {
+function parseDatabaseUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url && /^postgres(ql)?:$/.test(url.protocol)) return url
   throw new TypeError(

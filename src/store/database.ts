@@ -23,7 +23,7 @@ export {
   sqlState,
 } from './database-errors.ts'
 export { type DatabaseTarget, databaseName } from './database-target.ts'
-export { checkServer, ServerRefusedError } from './server-check.ts'
+export { checkServer } from './server-check.ts'
 export type { AnySql } from './statements.ts'
 export type { Tx } from './transaction.ts'
 

@@ -4,11 +4,11 @@ import { chmod, cp, lstat, mkdir, readdir, readFile, rename, rm, symlink } from 
 import { createRequire } from 'node:module'
 import { homedir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
-
 import { type Account, runAs } from './embedded-account.ts'
 import { noBinary, wrongVersion } from './embedded-error.ts'
 import { freshName } from './embedded-home.ts'
 import { isAlive } from './process.ts'
+import { OLDEST_MAJOR } from './server-check.ts'
 
 export type BinariesKind = 'packaged' | 'path'
 
@@ -20,9 +20,6 @@ export interface Binaries {
   /** Such as `18.4`. */
   version: string
 }
-
-/** Oldest server the migrations are written for. */
-export const OLDEST_MAJOR = 15
 
 export interface BinariesWish {
   account: Account

@@ -95,7 +95,7 @@ export function readPostmaster({ cluster }: Home): Postmaster | undefined {
 }
 
 /** Whether something accepts connections on the socket. */
-export async function answers(dir: string): Promise<boolean> {
+async function answers(dir: string): Promise<boolean> {
   const socket = connect(socketPath(dir))
   try {
     await once(socket, 'connect', { signal: AbortSignal.timeout(1_000) })

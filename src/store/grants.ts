@@ -1,6 +1,6 @@
 import type { Tier } from '../money/tiers.ts'
 import type { GrantSource } from './customers.ts'
-import type { AnySql, Tx } from './database.ts'
+import type { Tx } from './database.ts'
 
 export interface Grant {
   jobId: number
@@ -26,11 +26,4 @@ export async function insertGrants(tx: Tx, grants: readonly Grant[]): Promise<vo
       ${grants.map((g) => g.day)}::text[], ${grants.map((g) => g.reservedSats)}::bigint[],
       ${grants.map((g) => g.absorbedSats)}::bigint[]
     ) g (job_id, customer, tier, source, day, reserved, absorbed)`.execute()
-}
-
-export async function countGrants(sql: AnySql): Promise<number> {
-  const [row] = await sql<
-    { count: number }[]
-  >`select count(*) as count from free_tier_grants`.execute()
-  return row?.count ?? 0
 }

@@ -173,12 +173,6 @@ export async function noteUnpaid(sql: AnySql, paymentHashes: readonly string[]):
     where payment_hash = any(${[...paymentHashes]}::text[]) and state in ('open', 'expired')`.execute()
 }
 
-export async function readInvoice(sql: AnySql, paymentHash: string): Promise<Invoice | undefined> {
-  const [row] = await sql<Invoice[]>`
-    select ${invoiceColumns(sql)} from invoices i where payment_hash = ${paymentHash}`.execute()
-  return row
-}
-
 /** The invoice of a job, for a last look before it expires. */
 export async function readInvoiceOfJob(
   sql: AnySql,

@@ -173,7 +173,6 @@ export interface FinishedJob {
   shortfallSats: number
   usedInput: number | null
   usedOutput: number | null
-  result: string | null
 }
 
 /** Before a statement that updates many: each takes its rows in the order of ids, as renewals of leases do. */

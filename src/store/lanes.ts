@@ -55,9 +55,7 @@ export function jobLane(state: 'accepted' | 'awaiting_payment' | 'working'): Lan
         ) w left join claimed on true`
       return split(rows)
     },
-    renew: (sql, held, leaseSeconds) => renewed(sql, 'jobs', held, leaseSeconds),
-    retry: (sql, row, options) => retried(sql, 'jobs', row, options),
-    release: (sql, held) => released(sql, 'jobs', held),
+    ...onceClaimed('jobs'),
   }
 }
 
@@ -102,9 +100,7 @@ export const outboxLane: LaneQueries<OutboxRow> = {
       ) w left join claimed on true`
     return split(rows)
   },
-  renew: (sql, held, leaseSeconds) => renewed(sql, 'outbox', held, leaseSeconds),
-  retry: (sql, row, options) => retried(sql, 'outbox', row, options),
-  release: (sql, held) => released(sql, 'outbox', held),
+  ...onceClaimed('outbox'),
 }
 
 /** One lane has all withdrawals that are not over: what is asked of LNbits must stand in one line. */
@@ -125,9 +121,7 @@ export const withdrawalLane: LaneQueries<Withdrawal> = {
       ) w left join claimed on true`
     return split(rows)
   },
-  renew: (sql, held, leaseSeconds) => renewed(sql, 'withdrawals', held, leaseSeconds),
-  retry: (sql, row, options) => retried(sql, 'withdrawals', row, options),
-  release: (sql, held) => released(sql, 'withdrawals', held),
+  ...onceClaimed('withdrawals'),
 }
 
 /** Where replicas tell each other that rows became due; a hint that carries the table and may be lost. */
@@ -135,7 +129,16 @@ export const LANE_CHANNEL = 'tithe_lane'
 
 type LaneTable = 'jobs' | 'outbox' | 'withdrawals'
 
-export function split<Row extends Claimed>(
+/** What is done with claimed rows is the same for every table. */
+function onceClaimed(table: LaneTable): Omit<LaneQueries<Claimed>, 'claim'> {
+  return {
+    renew: (sql, held, leaseSeconds) => renewed(sql, table, held, leaseSeconds),
+    retry: (sql, row, options) => retried(sql, table, row, options),
+    release: (sql, held) => released(sql, table, held),
+  }
+}
+
+function split<Row extends Claimed>(
   rows: readonly (Row & { waitMs: number | null })[],
 ): { rows: Row[]; waitMs: number | null } {
   return { rows: rows.filter((row) => row.id !== null), waitMs: rows[0]?.waitMs ?? null }
@@ -149,7 +152,7 @@ const heldRows = (sql: Sql, table: LaneTable, held: readonly Claimed[]) => sql`
   where o.lease is not null
   order by o.id for update of o`
 
-export async function renewed(
+async function renewed(
   sql: Sql,
   table: LaneTable,
   held: readonly Claimed[],
@@ -163,7 +166,7 @@ export async function renewed(
   return new Set(rows.map((row) => row.id))
 }
 
-export async function retried(
+async function retried(
   sql: AnySql,
   table: LaneTable,
   row: Claimed,
@@ -178,11 +181,7 @@ export async function retried(
   return rows.length > 0
 }
 
-export async function released(
-  sql: Sql,
-  table: LaneTable,
-  held: readonly Claimed[],
-): Promise<void> {
+async function released(sql: Sql, table: LaneTable, held: readonly Claimed[]): Promise<void> {
   await sql`
     with free as (
       update ${sql(table)} t set lease = null, due_at = now(), tries = greatest(t.tries - 1, 0)

@@ -21,7 +21,8 @@ export interface ServerCheck {
   weak: ServerWeakness[]
 }
 
-const OLDEST = 150_000
+/** Oldest PostgreSQL that the migrations are written for. */
+export const OLDEST_MAJOR = 15
 
 interface Settings {
   number: number
@@ -46,10 +47,10 @@ export async function checkServer(sql: AnySql): Promise<ServerCheck> {
       current_setting('fsync') as fsync,
       current_setting('full_page_writes') as full_page_writes,
       current_setting('synchronous_commit') as synchronous_commit`
-  if (server.number < OLDEST) {
+  if (server.number < OLDEST_MAJOR * 10_000) {
     throw new ServerRefusedError(
       'too_old',
-      `DATABASE_URL is PostgreSQL ${server.version}: tithe needs 15 or newer, upgrade the server`,
+      `DATABASE_URL is PostgreSQL ${server.version}: tithe needs ${OLDEST_MAJOR} or newer, upgrade the server`,
     )
   }
   if (server.inRecovery || server.readOnly === 'on') {

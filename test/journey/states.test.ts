@@ -36,7 +36,7 @@ const moves: Record<string, { to: JobState; ask(sql: Sql, id: number): Promise<u
 
 function finish(sql: Sql, id: number, state: 'done' | 'failed'): Promise<unknown> {
   const row = { id, epoch: 1, state, reason: null, actualSats: 0, absorbedSats: 0, refundSats: 0 }
-  const rest = { shortfallSats: 0, usedInput: null, usedOutput: null, result: null }
+  const rest = { shortfallSats: 0, usedInput: null, usedOutput: null }
   return inTransaction(sql, (tx) => finishJobs(tx, [{ ...row, ...rest }]))
 }
 
