@@ -45,7 +45,7 @@ const BIRTH_SLACK_SECONDS = 3_600
 export function createDesk(options: DeskOptions) {
   const { sql, prices, accept, answers, funds, manners } = options
 
-  const takenBack = createSeen(CANCELS_KEPT)
+  const takenBack = createTakenBack()
   const count = ({ via: door }: Letter, outcome: string): void => options.counted({ door, outcome })
 
   return async function serve(taken: Served, leave: Leave): Promise<void> {
@@ -71,7 +71,7 @@ export function createDesk(options: DeskOptions) {
   async function obey(incoming: Incoming, command: AnyCommand, leave: () => void): Promise<string> {
     switch (command.name) {
       case 'job':
-        return takeJob(incoming, command)
+        return takenBack.during(incoming.message.rumorId, () => takeJob(incoming, command))
       case 'cancel':
         return committed(await answers.cancel(incoming, command.jobId))
       case 'topup':
@@ -131,12 +131,31 @@ export function createDesk(options: DeskOptions) {
   /** A kind 5 takes requests back; what is unpaid ends, what is not the sender's or is at work is left alone. */
   async function cancelAll(letter: Letter, rumorIds: readonly string[]): Promise<void> {
     const named = rumorIds.slice(0, CANCELS_PER_MESSAGE)
-    // Stored messages come newest first, so that a request may follow its own cancellation.
-    for (const rumorId of named) takenBack.add(rumorId, letter.sender)
+    await takenBack.add(named, letter.sender)
     const jobIds = await findJobsOfRumors(sql, letter.sender, named)
     if (jobIds.length === 0) return
     const incoming = incomingOf(letter, 'words', undefined)
     count(letter, committed(await answers.takeBack(incoming, jobIds)))
+  }
+}
+
+/** Requests that their senders took back, by rumor id: a deletion may come before or beside what it takes back. */
+function createTakenBack() {
+  const ids = createSeen(CANCELS_KEPT)
+  const onTheWay = new Map<string, Promise<string>>()
+  return {
+    has: ids.has,
+    /** Stored messages come newest first, so that a request may follow. Waits for one that is just becoming a job. */
+    async add(rumorIds: readonly string[], sender: string): Promise<void> {
+      for (const rumorId of rumorIds) ids.add(rumorId, sender)
+      await Promise.allSettled(rumorIds.map((rumorId) => onTheWay.get(rumorId)))
+    },
+    /** Makes a job of a request. */
+    during(rumorId: string, make: () => Promise<string>): Promise<string> {
+      const made = make().finally(() => onTheWay.delete(rumorId))
+      onTheWay.set(rumorId, made)
+      return made
+    },
   }
 }
 

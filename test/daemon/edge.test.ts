@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type DaemonLab, daemonLab } from '../support/daemon-lab.ts'
 import type { DaemonProcess } from '../support/daemon-process.ts'
+import { newIdentity, signed, talk } from '../support/relay-lab.ts'
 import type { Heard } from '../support/strangers/mailbox.ts'
 import { type RawStranger, rawStranger } from '../support/strangers/nostr-tools.ts'
 import { until } from '../support/until.ts'
@@ -47,6 +48,8 @@ async function hearJob(one: RawStranger, about: string, status: string): Promise
 
 const hearText = (one: RawStranger, pattern: RegExp) =>
   one.hear(String(pattern), (heard) => pattern.test(heard.text))
+
+const toBot = () => [['p', daemon.pubkey]]
 
 const BOLT11 = /\bln[a-z0-9]{100,}\b/
 
@@ -101,6 +104,27 @@ test('a job request is taken back by its author and by nobody else', async () =>
   expect(other.unheard()).toEqual([])
   const jobs = await lab.db.sql`select reason from jobs where customer = ${one.pubkey}`
   expect(jobs).toEqual([{ reason: 'cancelled' }])
+})
+
+// A relay sends both in one breath, by two subscriptions: the second may be read before the first is a job.
+test('a job request that is taken back in the same breath is no job that waits for payment', async () => {
+  const one = newIdentity()
+  await using line = await talk(lab.relay.url)
+  const request = signed(one, { kind: 5050, tags: [...toBot(), ['i', 'at once', 'text']] })
+  line.say('EVENT', request)
+  line.say('EVENT', signed(one, { kind: 5, tags: [...toBot(), ['e', request.id]] }))
+  const ends = await until(
+    'the job is cancelled, or never made',
+    async () => {
+      const [seen] = await lab.db.sql<{ taken: boolean; left: boolean }[]>`
+        select exists (select 1 from inbox where sender = ${one.pubkey}) as taken,
+          exists (select 1 from jobs where customer = ${one.pubkey} and reason is distinct from 'cancelled')
+            as left`
+      return seen?.taken && !seen.left && 'cancelled'
+    },
+    3_000,
+  )
+  expect(ends).toBe('cancelled')
 })
 
 test('a wrapped deletion takes a DM back', async () => {
