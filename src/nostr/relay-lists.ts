@@ -49,8 +49,8 @@ export interface RelayListLookup {
 const TIMEOUT_MS = 4_000
 /** How long look-ups wait for others to share their REQ. */
 const GATHER_MS = 2
-/** Keys in one REQ: three events each stay below the smallest cap of relays in use, 100. */
-const AUTHORS_MAX = 30
+/** Keys in one REQ: three events each stay below caps of 50, where a list cut off would pass for absent. */
+const AUTHORS_MAX = 16
 /** How long an answer is used. Absence is looked at again soon: a list may have just been published. */
 const AGE_MS = { found: 3_600_000, absent: 60_000, failed: 5_000 }
 /** Keys whose own write relays are asked at once: each costs up to two connections. */

@@ -150,11 +150,25 @@ test('look-ups of one key share a query, and those that come together share a RE
   const before = lab.server.counters.requests
   const asked = [...keys, ...keys].map((key) => many.lookup(key.pubkey))
   const found = await Promise.all(asked)
-  expect(lab.server.counters.requests - before).toBe(3)
+  expect(lab.server.counters.requests - before).toBe(5)
   expect(found.slice(0, 40).map((f) => f.dm.urls)).toEqual(
     keys.slice(0, 40).map((_, n) => [`wss://r${n}.tld`]),
   )
   expect(found.slice(40, 70).map((f) => f.dm.state)).toEqual(Array(30).fill('absent'))
+})
+
+test('a relay that never sends more than 50 events makes nobody’s list absent', async () => {
+  const keys = Array.from({ length: 30 }, () => newIdentity())
+  // The lists are older than the profiles, so that a cut answer would leave them out.
+  await using lab = await relayWith([
+    ...keys.map((key) => dmList(key, ['wss://inbox.tld'], now - 100)),
+    ...keys.map((key) => nip65(key, [['r', 'wss://both.tld']])),
+    ...keys.map((key) => signed(key, { kind: 0, content: '{}' })),
+  ])
+  lab.server.faults.silentCap = 50
+  const many = lists({ fetchFrom: () => [lab.relay], timeoutMs: 5_000 })
+  const found = await Promise.all(keys.map((key) => many.lookup(key.pubkey)))
+  expect(found.map((f) => f.dm.state)).toEqual(Array(30).fill('found'))
 })
 
 test('found is used for an hour, absent for a minute, failed for five seconds', async () => {
