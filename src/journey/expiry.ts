@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { failpoint } from '../failpoint.ts'
 import { LnbitsError } from '../lightning/lnbits-error.ts'
+import type { IncomingState } from '../lightning/lnbits-types.ts'
 import { EXPIRY_RETRY_SECONDS, LNBITS_HASHES } from '../limits.ts'
 import { inTransaction, type Sql } from '../store/database.ts'
 import {
@@ -13,7 +14,7 @@ import { expire, type Job } from '../store/jobs.ts'
 import type { Lease } from '../store/lease.ts'
 import { jobLane } from '../store/lanes.ts'
 import { type OutboxRow, putReplies } from '../store/outbox.ts'
-import type { IncomingState, PaymentChecker } from './lightning.ts'
+import type { PaymentChecker } from './lightning.ts'
 import type { LookBudget } from './look-budget.ts'
 
 export interface ExpiryOptions {

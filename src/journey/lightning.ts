@@ -1,4 +1,4 @@
-import type { OutgoingState, PayState } from '../lightning/lnbits-types.ts'
+import type { IncomingState, OutgoingState, PayState } from '../lightning/lnbits-types.ts'
 
 /** What the journey needs of LNbits; `src/lightning/lnbits.ts` is one, the simulator another. */
 export interface InvoiceMaker {
@@ -11,11 +11,7 @@ export interface InvoiceMaker {
   }): Promise<{ paymentHash: string; bolt11: string; expiresAt: number }>
 }
 
-export type IncomingState =
-  | { state: 'paid'; amountSats: number; feeSats: number; dustMsat?: number }
-  | { state: 'pending' | 'failed' | 'absent' }
-  | { state: 'unreachable'; reason: string }
-
+/** How it is learned what LNbits knows of invoices. */
 export interface PaymentChecker {
   /** The authority: an authenticated look at one hash. `background` looks wait for all others. */
   lookupIncoming(
@@ -25,7 +21,7 @@ export interface PaymentChecker {
   ): Promise<IncomingState>
   /**
    * The rows of up to LNBITS_HASHES invoices in one question: `paid` is as good as a look's, the rest is what
-   * LNbits knew without asking its node, and what it does not show is left out. Throws.
+   * LNbits knew without asking its node, and what it does not show is left out. Throws `LnbitsError`.
    */
   readIncoming(
     asked: readonly { paymentHash: string; amountSats: number }[],
@@ -38,7 +34,10 @@ export interface PaymentChecker {
 export interface Payer {
   /** What LNbits holds back for routing this invoice, sats. */
   feeReserveSats(bolt11: string): Promise<number>
+  /** Pays once; afterwards the money may be gone, whatever the answer is. */
   pay(bolt11: string, paymentHash: string): Promise<PayState>
+  /** What LNbits knows of a payment of ours, without asking its node about a failed one. */
   lookupOutgoing(paymentHash: string, amountSats: number): Promise<OutgoingState>
+  /** Whether a payment that LNbits calls failed is failed at its node too. */
   confirmFailed(bolt11: string, paymentHash: string): Promise<OutgoingState>
 }

@@ -1,8 +1,9 @@
+import type { IncomingState } from '../lightning/lnbits-types.ts'
 import { LNBITS_HASHES } from '../limits.ts'
 import type { Log } from '../log.ts'
 import type { Sql } from '../store/database.ts'
 import { noteUnpaid, type SeenPayment, type WatchedInvoice } from '../store/invoices.ts'
-import type { IncomingState, PaymentChecker } from './lightning.ts'
+import type { PaymentChecker } from './lightning.ts'
 
 /** LNbits' authoritative word on invoices, asked for and acted upon. */
 export interface Looks {

@@ -1,6 +1,5 @@
 import type { Clock } from '../clock.ts'
 import { WITHDRAWAL_SLOTS } from '../limits.ts'
-import type { LightningAddressAnswer } from '../lightning/lnurl.ts'
 import type { Log } from '../log.ts'
 import type { Sql } from '../store/database.ts'
 import { withdrawalLane } from '../store/lanes.ts'
@@ -12,19 +11,13 @@ import type { FundsOptions } from './funds.ts'
 import { Lane } from './lane.ts'
 import type { Payer, PaymentChecker } from './lightning.ts'
 import { createWithdraw } from './withdraw.ts'
-import { createWithdrawAsk } from './withdraw-ask.ts'
+import { createWithdrawAsk, type WithdrawAskOptions } from './withdraw-ask.ts'
 
 /** What pays withdrawals out, and within which bounds. Without it withdrawals are off. */
-export interface Payouts {
+export interface Payouts
+  extends Pick<WithdrawAskOptions, 'resolve' | 'satsMin' | 'dailySatsMax' | 'dailyTotalSatsMax'> {
   /** The one part that knows the admin key. */
   payer: Payer
-  /** Turns a lightning address into one invoice. Never throws. */
-  resolve(asked: { address: string; amountSats: number }): Promise<LightningAddressAnswer>
-  satsMin: number
-  /** Most that one customer may take out in a UTC day. */
-  dailySatsMax: number
-  /** Most that all customers together may take out in a UTC day. */
-  dailyTotalSatsMax: number
 }
 
 export interface PayoutsOptions extends Payouts {

@@ -1,12 +1,5 @@
 import type { MoneyRules } from '../money/rules.ts'
-import { dailyBudgets, type PoolFacts, type PoolToday } from '../store/pool.ts'
-
-export type PoolState = 'open' | 'paused' | 'empty'
-
-export function poolState(pool: Pick<PoolFacts, 'paused' | 'balanceSats'>): PoolState {
-  if (pool.paused) return 'paused'
-  return pool.balanceSats === 0 ? 'empty' : 'open'
-}
+import { dailyBudgets, poolState, type PoolFacts, type PoolToday } from '../store/pool.ts'
 
 /** The `pool` reply of the JSON door. */
 export function poolReply(pool: PoolFacts, today: PoolToday, rules: MoneyRules) {

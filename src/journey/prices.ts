@@ -7,8 +7,8 @@ import {
 import { actualCost, estimateRequestCost as price } from '../money/pricing.ts'
 import type { Job } from '../store/jobs.ts'
 
-/** USD per BTC at this moment, or why there is none. */
-export interface BtcRate {
+/** Where the price of a bitcoin comes from: USD per BTC at this moment, or why there is none. */
+export interface BtcRateSource {
   current(): Promise<{ usdPerBtc: number } | { none: string }>
 }
 
@@ -47,7 +47,7 @@ export interface PricingService {
 export interface PricesOptions {
   models: readonly ModelRate[]
   marginPct: number
-  rate: BtcRate
+  rate: BtcRateSource
   countTokens(text: string): number
 }
 

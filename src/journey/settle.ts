@@ -1,4 +1,4 @@
-import { english } from '../doors/texts-en.ts'
+import { failure } from '../doors/replies.ts'
 import { failpoint } from '../failpoint.ts'
 import { SETTLE_BATCH } from '../limits.ts'
 import type { MoneyRules } from '../money/rules.ts'
@@ -204,9 +204,7 @@ function endReply(end: End, balances: ReadonlyMap<string, Balance>): NewReply {
   const jobId = String(job.id)
   const to = { to: job, jobId: job.id, step: 'end' }
   if (ending.kind === 'failed') {
-    const { reason } = ending
-    const message = english.refusal(reason)
-    return { ...to, reply: { type: 'failed', jobId, reason, message, refundSats, balanceSats } }
+    return { ...to, reply: failure({ jobId, reason: ending.reason, refundSats, balanceSats }) }
   }
   return {
     ...to,

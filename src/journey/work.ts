@@ -12,6 +12,7 @@ import type { Batcher } from './batcher.ts'
 import { LeaseLost } from './lane.ts'
 import type { PricingService } from './prices.ts'
 import type { Ending, FinishedWork, Settled } from './settle.ts'
+import { workingReply } from './working-reply.ts'
 
 export interface WorkOptions {
   sql: Sql
@@ -71,28 +72,13 @@ export function createWork(options: WorkOptions) {
     }
   }
 
-  /** A job that takes long says so once, across all its tries. */
+  /** Once for a job, across all its tries: its step has that reply already when it is put again. */
   async function remindOnce(job: Job, stop: AbortSignal): Promise<void> {
     await clock.sleep(STILL_WORKING_SECONDS * 1000, stop)
     if (stop.aborted) return
-    const reply = {
-      type: 'working',
-      jobId: String(job.id),
-      serve: job.serve,
-      free_tier: job.reservedSats > 0,
-      paidFrom: job.paidFrom,
-      chargeSats: job.chargeSats,
-      absorbSats: job.reservedSats,
-      seconds: STILL_WORKING_SECONDS,
-    }
     try {
-      const step = 'still_working'
-      const replies = await putReplies(
-        sql,
-        [{ to: job, jobId: job.id, step, reply }],
-        options.lease,
-      )
-      options.deliver(replies)
+      const reminder = workingReply(job, STILL_WORKING_SECONDS)
+      options.deliver(await putReplies(sql, [reminder], options.lease))
     } catch (error) {
       log.warn({ jobId: job.id, err: error }, 'a reminder could not be stored')
     }

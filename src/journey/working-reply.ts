@@ -1,25 +1,16 @@
+import type { ReplyTo } from '../store/inbox.ts'
 import type { Job } from '../store/jobs.ts'
 import type { NewReply } from '../store/outbox.ts'
 
-type Told =
-  | 'id'
-  | 'customer'
-  | 'via'
-  | 'form'
-  | 'programId'
-  | 'rumorAt'
-  | 'rumorId'
-  | 'serve'
-  | 'paidFrom'
-  | 'chargeSats'
-  | 'reservedSats'
-
-/** Tells the customer that work goes on: at once, or after the payment. */
-export function workingReply(job: Pick<Job, Told>): NewReply {
+/** Tells the customer that work goes on: at once, after the payment, or, with `seconds`, that it takes long. */
+export function workingReply(
+  job: ReplyTo & Pick<Job, 'id' | 'serve' | 'paidFrom' | 'chargeSats' | 'reservedSats'>,
+  seconds?: number,
+): NewReply {
   return {
     to: job,
     jobId: job.id,
-    step: 'working',
+    step: seconds === undefined ? 'working' : 'still_working',
     reply: {
       type: 'working',
       jobId: String(job.id),
@@ -28,6 +19,7 @@ export function workingReply(job: Pick<Job, Told>): NewReply {
       paidFrom: job.paidFrom,
       chargeSats: job.chargeSats,
       absorbSats: job.reservedSats,
+      ...(seconds === undefined ? {} : { seconds }),
     },
   }
 }

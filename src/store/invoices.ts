@@ -1,9 +1,9 @@
 import type { AnySql, Sql, Tx } from './database.ts'
-import type { Form, ReplyTo, Via } from './inbox.ts'
+import type { ReplyTo } from './inbox.ts'
 
 export type Purpose = 'job' | 'topup' | 'donate'
 
-/** How long a hash is watched after expiry, seconds: LNbits turns some expired rows into paid ones late. */
+/** How long a hash is watched after its expiry, seconds: LNbits turns some expired rows into paid ones late. */
 const GRACE_SECONDS = 2 * 86_400
 
 export interface NewInvoice {
@@ -17,18 +17,14 @@ export interface NewInvoice {
   expiresAt: number
 }
 
-export interface Invoice {
+/** A row of `invoices`, and with it where the reply to its payment goes. */
+export interface Invoice extends ReplyTo {
   paymentHash: string
   state: 'open' | 'expired' | 'paid' | 'given_up'
   purpose: Purpose
-  customer: string
   jobId: number | null
-  via: Via
-  form: Form
-  programId: string | null
-  rumorAt: number
-  rumorId: string
   amountSats: number
+  /** Unix seconds. */
   expiresAt: number
 }
 
@@ -87,8 +83,8 @@ export interface WatchedInvoice {
 }
 
 /**
- * Hashes that may still be paid: open ones, and expired ones within their grace time. One of them, if named.
- * `due` says that its own look is.
+ * Hashes that may still be paid: open ones, and expired ones within their grace time; with `paymentHash` at most
+ * that one. `due`: its own look is due.
  */
 export async function readWatched(
   sql: Sql,
@@ -154,8 +150,8 @@ export async function takeDueLooks(sql: Sql, limit: number): Promise<WatchedInvo
 }
 
 /**
- * LNbits answered "not paid" after expiry. The hash is watched on, ever more slowly, through a grace time:
- * an answer of `failed` is not the end of an incoming invoice.
+ * LNbits answered "not paid". Before expiry the next look is the one shortly before it. After expiry the hash is
+ * watched on, ever more slowly, through a grace time: an answer of `failed` is not the end of an incoming invoice.
  */
 export async function noteUnpaid(sql: AnySql, paymentHashes: readonly string[]): Promise<void> {
   await sql`
@@ -168,7 +164,7 @@ export async function noteUnpaid(sql: AnySql, paymentHashes: readonly string[]):
         when expires_at > now() + interval '10 seconds' then expires_at - interval '5 seconds'
         when expires_at > now() then greatest(now() + interval '1 second', expires_at)
         when expires_at + make_interval(secs => ${GRACE_SECONDS}) < now() then null
-        -- As long again as it has been expired, but every half minute at first.
+        -- A quarter of the time that it has been expired, and never less than half a minute.
         else now() + greatest(interval '30 seconds', (now() - expires_at) / 4) end
     where payment_hash = any(${[...paymentHashes]}::text[]) and state in ('open', 'expired')`.execute()
 }

@@ -1,41 +1,42 @@
+import type { Serve } from '../money/decide.ts'
 import type { Tier } from '../money/tiers.ts'
 import type { GrantSource } from './customers.ts'
 import type { AnySql, Tx } from './database.ts'
-import type { Lease } from './lease.ts'
-import type { Form, Via } from './inbox.ts'
+import type { ReplyTo } from './inbox.ts'
 import type { JobState } from './job-states.ts'
+import type { Lease } from './lease.ts'
 
-export type Serve = 'free' | 'partial' | 'gate'
 export type PaidFrom = 'pool' | 'balance' | 'invoice'
 
-export interface Job {
+/** A row of `jobs`, and with it where its replies go. */
+export interface Job extends ReplyTo {
   id: number
   state: JobState
   reason: string | null
-  customer: string
-  via: Via
-  form: Form
-  programId: string | null
-  rumorAt: number
-  rumorId: string
   model: string
   tier: Tier
   tierSource: 'earned' | GrantSource
   serve: Serve
   paidFrom: PaidFrom | null
+  /** The full price; `chargeSats` is the customer's part of it, `promisedSats` what an invoice left to the pool. */
   estimatedSats: number
   chargeSats: number
   promisedSats: number
+  /** What the pool gave before its true cost was known, and the UTC day whose budgets that counts against. */
   reservedSats: number
   reservedDay: string | null
   paidSats: number
+  /** What was paid and reserved, while the job is at work; 0 before and after. */
   heldSats: number
+  /** Whether the pool paid a part. */
   freeTier: boolean
+  /** What the work cost, and how that was divided; null and 0 until it has ended. */
   actualSats: number | null
   absorbedSats: number
   refundSats: number
   shortfallSats: number
   usdPerBtc: number | null
+  /** As estimated: counted, and the cap. */
   inputTokens: number
   outputTokens: number
   /** Unix seconds. */
@@ -54,13 +55,8 @@ export const jobColumns = (sql: AnySql) => sql`
 
 export type NewJob = Pick<
   Job,
+  | keyof ReplyTo
   | 'id'
-  | 'customer'
-  | 'via'
-  | 'form'
-  | 'programId'
-  | 'rumorAt'
-  | 'rumorId'
   | 'model'
   | 'tier'
   | 'tierSource'
@@ -205,7 +201,7 @@ export async function finishJobs(tx: Tx, jobs: readonly FinishedJob[]): Promise<
   return new Set(rows.map((row) => row.id))
 }
 
-/** A customer's own job; somebody else's reads as absent. */
+/** With `customer` only that customer's own job: somebody else's reads as absent. */
 export async function readJob(
   sql: AnySql,
   jobId: number,

@@ -115,6 +115,14 @@ export function dailyBudgets(pool: PoolFacts, rules: MoneyRules): Record<Tier, n
   return budgets
 }
 
+/** Whether the pool gives: it is paused by the operator, or there is nothing in it. */
+export function poolState(
+  pool: Pick<PoolFacts, 'paused' | 'balanceSats'>,
+): 'open' | 'paused' | 'empty' {
+  if (pool.paused) return 'paused'
+  return pool.balanceSats === 0 ? 'empty' : 'open'
+}
+
 /** The day's figures, for pool status and the `pool` reply. */
 export interface PoolToday {
   free: number

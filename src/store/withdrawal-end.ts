@@ -2,6 +2,7 @@ import { failpoint } from '../failpoint.ts'
 import { settleWithdrawal } from '../money/withdrawal.ts'
 import { readBalances } from './customers.ts'
 import type { Tx } from './database.ts'
+import type { ReplyTo } from './inbox.ts'
 import type { Lease } from './lease.ts'
 import { customerAccount, lockPool, post, type Transfer, withdrawalAccount } from './ledger.ts'
 import { type NewReply, type OutboxRow, putReplies } from './outbox.ts'
@@ -66,10 +67,9 @@ function transfersOf(row: Withdrawal, ending: WithdrawalEnding, day: string): Tr
   ]
 }
 
-/** The reply of each step. `balanceSats` is without what is on its way. */
+/** The reply of each step. `balanceSats` is the balance afterwards, without what is on its way. */
 export function withdrawalReply(
-  row: Pick<Withdrawal, 'amountSats' | 'customer' | 'via' | 'form' | 'programId'> &
-    Pick<Withdrawal, 'rumorAt' | 'rumorId'>,
+  row: ReplyTo & Pick<Withdrawal, 'amountSats'>,
   balanceSats: number,
   { state, ...end }: { state: 'sent' | 'unknown' } | WithdrawalEnding,
 ): NewReply {

@@ -1,6 +1,7 @@
 import { encodeBolt11 } from '../../src/lightning/bolt11-encode.ts'
 import { LnbitsError } from '../../src/lightning/lnbits-error.ts'
-import type { IncomingState, InvoiceMaker, PaymentChecker } from '../../src/journey/lightning.ts'
+import type { InvoiceMaker, PaymentChecker } from '../../src/journey/lightning.ts'
+import type { IncomingState } from '../../src/lightning/lnbits-types.ts'
 import type { Chance } from './chance.ts'
 import type { Running, VirtualTime } from './time.ts'
 import type { Trace } from './trace.ts'

@@ -12,7 +12,7 @@ import { floorPct, parseSats } from '../../money/sats.ts'
 import { isTier, tiers } from '../../money/tiers.ts'
 import { inTransaction, readOnly, type Sql, type Tx } from '../../store/database.ts'
 import { lockPool, post } from '../../store/ledger.ts'
-import { dailyBudgets, readPool, readPoolToday, setConfig } from '../../store/pool.ts'
+import { dailyBudgets, poolState, readPool, readPoolToday, setConfig } from '../../store/pool.ts'
 import { tellOfStatus } from '../../store/status.ts'
 
 interface Json {
@@ -111,10 +111,9 @@ async function viewOf(sql: Sql, rules: MoneyRules) {
     const facts = await readPool(tx)
     return [facts, await readPoolToday(tx)] as const
   })
-  const state = pool.paused ? 'paused' : pool.balanceSats === 0 ? 'empty' : 'open'
   return {
     balanceSats: pool.balanceSats,
-    state,
+    state: poolState(pool),
     day: pool.day,
     today,
     openPromisesSats: pool.openPromisesSats,
