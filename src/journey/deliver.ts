@@ -123,7 +123,8 @@ function createReady(options: DeliverOptions) {
 
   return async function ready(row: OutboxRow): Promise<StoredReply> {
     if (row.stored) return row.stored
-    if (row.tries > 1) {
+    // Not by its tries: what was given back before it was sent has none.
+    if (row.epoch > 1) {
       const stored = await readEvents(sql, row.id)
       if (stored.events.length > 0) return worked(row, stored)
     }
