@@ -133,7 +133,7 @@ function createReady(options: DeliverOptions) {
     try {
       await store.add({ outboxId: row.id, ...stored })
     } catch (error) {
-      if (constraintOf(error) !== 'outbox_events_pk') throw error
+      if (!STORED.has(constraintOf(error) ?? '')) throw error
       // Another replica was faster: what it stored is what is published.
       return readEvents(sql, row.id)
     }
@@ -155,6 +155,9 @@ function createReady(options: DeliverOptions) {
     return { ...stored, events }
   }
 }
+
+/** Where a second writer fails: at the relays when they are the same, else at the events. */
+const STORED = new Set(['outbox_publications_pk', 'outbox_events_pk'])
 
 /** What relays said of a reply, and what follows from it. */
 interface Outcome {
