@@ -206,7 +206,9 @@ export async function settlePublications(
         acknowledged_at = case when r.acknowledged then coalesce(p.acknowledged_at, now())
           else p.acknowledged_at end,
         refused_at = case when r.refused then coalesce(p.refused_at, now()) else p.refused_at end,
-        last_error = r.error
+        -- A relay that took it and never answered still may have it when it cannot be reached later.
+        last_error = case when p.last_error like 'timeout%' and r.error like 'unreachable%'
+          then p.last_error else r.error end
       from unnest(
         ${results.map((r) => r.outboxId)}::bigint[],
         ${results.map((r) => r.part)}::int[],
