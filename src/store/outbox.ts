@@ -161,15 +161,18 @@ export async function replaceEvents(
   row: Pick<OutboxRow, 'id' | 'epoch'>,
   events: readonly StoredEvent[],
 ): Promise<boolean> {
+  // Under the row's lock: it cannot be claimed between the look at its epoch and the change.
   const rows = await sql`
+    with held as (
+      select id from outbox where id = ${row.id} and epoch = ${row.epoch} for update
+    )
     update outbox_events e set event_id = k.event_id, event_json = k.event_json
     from unnest(
       ${events.map((e) => e.part)}::int[],
       ${events.map((e) => e.eventId)}::text[],
       ${events.map((e) => e.eventJson)}::text[]
-    ) k (part, event_id, event_json), outbox o
-    where e.outbox_id = ${row.id} and e.part = k.part and o.id = e.outbox_id
-      and o.epoch = ${row.epoch}
+    ) k (part, event_id, event_json), held
+    where e.outbox_id = held.id and e.part = k.part
     returning e.part`.execute()
   return rows.length === events.length
 }

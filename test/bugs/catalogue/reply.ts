@@ -53,15 +53,28 @@ export const replyBugs: PlantedBug[] = [
     tests: ['test/unit/journey/pow-wanted.test.ts › stays as it is'],
   },
   {
+    name: 'silence-forgotten-by-an-outage',
+    why: 'a relay that took a reply without a word and is away now passes for one that never had it, and there are two',
+    file: 'src/store/outbox.ts',
+    find: "case when p.last_error like 'timeout%' and",
+    replace: 'case when false and',
+    tests: ['test/journey/deliver-again.test.ts › took a reply and went away'],
+  },
+  {
     name: 'work-by-one-who-lost-the-reply',
     why: 'two replicas publish two events of one reply',
     file: 'src/store/outbox.ts',
-    find: `
-      and o.epoch = \${row.epoch}
-    returning e.part`,
-    replace: `
-    returning e.part`,
+    find: `and epoch = \${row.epoch} for update`,
+    replace: 'for update',
     tests: ['test/journey/deliver.test.ts › a replica that lost'],
+  },
+  {
+    name: 'fence-that-is-read-and-not-held',
+    why: 'a replica that is slow to store another event of a reply publishes it beside the one who took the reply over',
+    file: 'src/store/outbox.ts',
+    find: `and epoch = \${row.epoch} for update`,
+    replace: `and epoch = \${row.epoch}`,
+    tests: ['test/journey/deliver-again.test.ts › is told so'],
   },
   {
     name: 'step-fails-on-its-own-reply',
