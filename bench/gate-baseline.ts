@@ -77,8 +77,11 @@ async function acceptOne(
       on conflict (rumor_at, rumor_id) do nothing returning rumor_id`,
     tx`
       select id from jobs
-      where customer = ${to.customer} and request_hash = ${asked.requestHash} and via <> ${to.via}
-        and created_at > now() - interval '5 minutes'
+      where request_hash = ${asked.requestHash} and via <> ${to.via}
+        and created_at > now() - interval '5 minutes' and customer = (
+          select pubkey from customers
+          where pubkey = ${to.customer} and door is distinct from ${to.via}
+        )
       order by id desc limit 1`,
     tx<{ id: number }[]>`select nextval('jobs_id_seq') as id`,
   ])
@@ -100,7 +103,8 @@ async function acceptOne(
   // The load has no other answers, so that nothing else needs to be written here.
   if (decision.serve !== 'free') return decision.serve
   const given = { id: next.id, tier, source, pool, sats: decision.absorbSats }
-  await run(writeFree(tx, asked, given))
+  const note = facts.door === to.via ? [] : [noteDoor(tx, to)]
+  await run([...writeFree(tx, asked, given), ...note])
   return 'free'
 }
 
@@ -122,9 +126,13 @@ const readPool = (tx: Tx) =>
     left join pool_days d on d.day = (now() at time zone 'utc')::date
     where a.name = 'pool'`
 
+/** The load knows one door. */
+const noteDoor = (tx: Tx, { customer, via }: PricedRequest['to']) =>
+  tx`update customers set door = ${via} where pubkey = ${customer}`
+
 const readCustomer = (tx: Tx, customer: string) =>
-  tx<CustomerFacts[]>`
-    select c.pubkey, true as known, c.balance_sats, c.granted_tier, c.granted_source,
+  tx<(CustomerFacts & { door: string | null })[]>`
+    select c.pubkey, c.door, c.balance_sats, c.granted_tier, c.granted_source,
       c.banned_at is not null as banned,
       floor(extract(epoch from c.first_paid_at))::bigint as first_paid_at,
       d.paid_days, d.net_paid_sats90, d.grants_sats90, d.absorbed_today_sats,

@@ -5,7 +5,7 @@ import { failpoint } from '../failpoint.ts'
 import { ACCEPT_BATCH, OPEN_JOBS_PER_CUSTOMER } from '../limits.ts'
 import { boundPromise, type Decision } from '../money/decide.ts'
 import type { MoneyRules } from '../money/rules.ts'
-import { type CustomerFacts, ensureCustomers } from '../store/customers.ts'
+import { type CustomerFacts, type Door, noteDoors } from '../store/customers.ts'
 import { inTransaction, isConnectionLoss, type Sql, type Tx } from '../store/database.ts'
 import { type GateRead, type GateWrite, readGate, writeGate } from '../store/gate.ts'
 import type { Lease } from '../store/lease.ts'
@@ -99,8 +99,8 @@ interface Books extends GateFacts {
   taken: Set<string>
   /** Of the batch, by key and text. */
   jobs: Map<string, NewJob[]>
-  /** Keys whose first job this is. */
-  newKeys: string[]
+  /** Of keys whose first job this is, or the first by another door. */
+  doors: Map<string, Door>
   /** What balances pay. */
   holds: Transfer[]
 }
@@ -112,8 +112,8 @@ function openBooks(pool: PoolFacts, read: readonly GateRead[]): Books {
     if (!customers.has(facts.pubkey)) customers.set(facts.pubkey, facts)
   }
   const { openingSats } = pool
-  const empty = { writes: [], taken: new Set<string>(), jobs: new Map(), newKeys: [], holds: [] }
-  return { pool, openingSats, customers, ...empty }
+  const nothing = { writes: [], taken: new Set<string>(), jobs: new Map(), holds: [] }
+  return { pool, openingSats, customers, doors: new Map(), ...nothing }
 }
 
 function acceptOne(books: Books, request: PricedRequest, read: GateRead, gate: Gate): Accepted {
@@ -138,10 +138,16 @@ function acceptOne(books: Books, request: PricedRequest, read: GateRead, gate: G
   if ('refused' in decided) return { outcome: 'refused', replies }
   const { job } = decided
   write.job = job
+  noteDoor(books, to, read.door)
   const jobs = books.jobs.get(text)
   if (jobs) jobs.push(job)
   else books.jobs.set(text, [job])
   return { outcome: 'job', job, replies }
+}
+
+function noteDoor({ doors }: Books, { customer, via }: ReplyTo, before: Door | null): void {
+  const door = doors.get(customer) ?? before
+  if (door !== via && door !== 'several') doors.set(customer, door === null ? via : 'several')
 }
 
 /** A reply as it will stand in the outbox, claimed by this process. */
@@ -239,9 +245,8 @@ function purseOf(
 
 /** Books a job on the facts, so that the next request of the batch is decided on what is left. */
 function take(books: Books, job: NewJob, facts: CustomerFacts): void {
-  const { pool, holds, newKeys } = books
+  const { pool, holds } = books
   reserve(books, job.customer, job.reservedSats)
-  if (!facts.known && facts.openJobs === 0) newKeys.push(job.customer)
   facts.openJobs += 1
   facts.ownPromiseSats += job.promisedSats
   facts.balanceSats -= job.paidSats
@@ -276,11 +281,11 @@ const refusedReply = (to: ReplyTo, { refused, ...facts }: Refusal): NewReply => 
 
 async function writeBooks(
   tx: Tx,
-  { pool, openingSats, writes, newKeys, holds }: Books,
+  { pool, openingSats, writes, doors, holds }: Books,
   { lease, replyLease }: AcceptOptions,
 ): Promise<void> {
   if (writes.length === 0) return
-  if (newKeys.length > 0) await ensureCustomers(tx, newKeys)
+  if (doors.size > 0) await noteDoors(tx, doors)
   if (holds.length > 0) await post(tx, holds, new Set(holds.map(({ credit }) => credit)))
   const given = writes.flatMap(({ job }) => (job && job.reservedSats > 0 ? [job] : []))
   const totals = {

@@ -1,12 +1,15 @@
 import type { Tier } from '../money/tiers.ts'
 import type { AnySql, Tx } from './database.ts'
+import type { Via } from './inbox.ts'
+
+/** By which door all jobs of a key came. */
+export type Door = Via | 'several'
 
 export type GrantSource = 'granted' | 'list' | 'rank'
 
 /** What a decision needs to know of a customer. An unknown key reads as a new one. */
 export interface CustomerFacts {
   pubkey: string
-  known: boolean
   /** Spendable: what running jobs hold has left it. */
   balanceSats: number
   grantedTier: Tier | null
@@ -30,7 +33,6 @@ export interface CustomerFacts {
 /** The columns of `CustomerFacts`, of a statement from `k (pubkey)` and `factSources`. */
 export const factColumns = (sql: AnySql) => sql`
   k.pubkey,
-  c.pubkey is not null as known,
   coalesce(c.balance_sats, 0) as balance_sats,
   c.granted_tier,
   c.granted_source,
@@ -69,11 +71,12 @@ export const factSources = (sql: AnySql, days = sql`90`) => sql`
   cross join lateral (
     select
       count(*) as open_jobs,
-      coalesce(sum(promised_sats::float8) filter (where state <> 'working'), 0)::bigint
+      coalesce(sum(promised_sats::float8)
+        filter (where promised_sats > 0 and state <> 'working'), 0)::bigint
         as own_promise_sats,
       -- What settles as a shortfall is one from the payment on: it must not be promised again meanwhile.
       coalesce(sum(greatest(promised_sats - reserved_sats, 0)::float8)
-        filter (where state = 'working'), 0)::bigint as unkept_sats
+        filter (where promised_sats > 0 and state = 'working'), 0)::bigint as unkept_sats
     from jobs
     where customer = k.pubkey and finished_at is null
   ) j`
@@ -95,6 +98,15 @@ export function ensureCustomers(tx: AnySql, pubkeys: readonly string[]): Promise
     insert into customers (pubkey)
     select pubkey from unnest(${keys}::text[]) k (pubkey)
     on conflict (pubkey) do nothing`.execute()
+}
+
+/** Notes the doors of keys, which need not be known; in the order of keys, as `ensureCustomers`. */
+export function noteDoors(tx: Tx, doors: ReadonlyMap<string, Door>): Promise<unknown> {
+  const keys = [...doors.keys()].sort()
+  return tx`
+    insert into customers (pubkey, door)
+    select * from unnest(${keys}::text[], ${keys.map((key) => doors.get(key) ?? null)}::text[])
+    on conflict (pubkey) do update set door = excluded.door`.execute()
 }
 
 export interface CustomerDayChange {

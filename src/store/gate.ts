@@ -1,5 +1,5 @@
 import { TWIN_JOBS, TWIN_SECONDS } from '../limits.ts'
-import { type CustomerFacts, factColumns, factSources } from './customers.ts'
+import { type CustomerFacts, type Door, factColumns, factSources } from './customers.ts'
 import type { Tx } from './database.ts'
 import type { ReplyTo } from './inbox.ts'
 import type { NewJob } from './jobs.ts'
@@ -17,16 +17,17 @@ export interface GateRead extends CustomerFacts {
   takenIn: boolean
   /** The customer's job of the same text by another door, made within `TWIN_SECONDS`. */
   twinId: number | null
+  /** By which door the customer's jobs came so far; null for none. */
+  door: Door | null
   jobId: number
   replyId: number
 }
 
 /**
- * Reads for all requests, in their order; call it under the pool lock. Twins are looked for among
- * the latest jobs of the key above the id `twinsAbove`: an index for texts would cost every job
- * more than twins cost anybody. Of a key that never paid only today is read, because no term of its
- * room looks further back. "Taken in" is no `exists`: planned while the inbox is empty, that reads the whole
- * inbox for each batch ever after.
+ * Reads for all requests, in their order; call it under the pool lock. Twins of a key that comes by another door than
+ * before are looked for among its latest jobs above the id `twinsAbove`: an index for texts would cost every job more
+ * than twins cost anybody. Of a key that never paid only today is read, because no term of its room looks further back.
+ * "Taken in" is no `exists`: planned while the inbox is empty, that reads the whole inbox for each batch ever after.
  */
 export async function readGate(
   tx: Tx,
@@ -38,7 +39,7 @@ export async function readGate(
       (
         select true from inbox i where i.rumor_at = k.rumor_at and i.rumor_id = k.rumor_id
       ) is not null as taken_in,
-      (
+      case when c.door is distinct from k.via then (
         select t.id from (
           select id, request_hash, via from jobs
           where customer = k.pubkey and id > ${twinsAbove} order by id desc limit ${TWIN_JOBS}::int
@@ -48,7 +49,8 @@ export async function readGate(
           where id = t.id and created_at > now() - make_interval(secs => ${TWIN_SECONDS})
         )
         limit 1
-      ) as twin_id,
+      ) end as twin_id,
+      c.door,
       nextval('jobs_id_seq') as job_id,
       nextval('outbox_id_seq') as reply_id,
       ${factColumns(tx)}

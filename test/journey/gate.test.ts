@@ -155,6 +155,31 @@ test('a process that starts finds the twin of a job that another one made', asyn
   expect(await replica.accept.add(byOtherDoor(first))).toEqual({ outcome: 'twin', jobId: job.id })
 })
 
+test('a key that has come by two doors has its twins found by either, in one batch or in several', async () => {
+  const doorsOf = async (db: { sql: Sql }, customer: string) => {
+    const rows = await db.sql`select door from customers where pubkey = ${customer}`
+    return rows.map(({ door }) => door)
+  }
+  for (const atOnce of [true, false]) {
+    await using db = await freshDatabase()
+    const journey = await journeyOn(db.sql)
+    const customer = someKey()
+    const first = priced({ customer })
+    await journey.accept.add(first)
+    expect(await doorsOf(db, customer)).toEqual(['nip17'])
+    const second = byOtherDoor(priced({ customer }))
+    const copy = { ...priced({ customer }), requestHash: second.requestHash }
+    const adding = [second, byOtherDoor(first), copy].map(
+      (request) => () => journey.accept.add(request),
+    )
+    const answers: Accepted[] = []
+    if (atOnce) answers.push(...(await Promise.all(adding.map((add) => add()))))
+    else for (const add of adding) answers.push(await add())
+    expect(answers.map(({ outcome }) => outcome)).toEqual(['job', 'twin', 'twin'])
+    expect(await doorsOf(db, customer)).toEqual(['several'])
+  }
+})
+
 test('the window for twins follows the ids of minutes ago, never ahead of them', async () => {
   await using db = await freshDatabase()
   const window = createTwinWindow()

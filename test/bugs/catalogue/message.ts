@@ -115,6 +115,14 @@ export const messageBugs: PlantedBug[] = [
     tests: ['test/journey/money.test.ts › the same text by another door'],
   },
   {
+    name: 'second-door-not-noted',
+    why: 'a key that has come by two doors pays twice for what it sends by both',
+    file: 'src/journey/accept.ts',
+    find: "if (door !== via && door !== 'several')",
+    replace: 'if (door === null)',
+    tests: ['test/journey/gate.test.ts › has its twins found by either'],
+  },
+  {
     name: 'copies-lock-in-any-order',
     why: 'replicas that are handed the same messages in another order wait for each other',
     file: 'src/store/inbox.ts',
