@@ -21,7 +21,7 @@ import { createBatcher } from './batcher.ts'
 import { createJobOrder } from './job-order.ts'
 import { LeaseLost } from './lane.ts'
 import { type SignedReply, storedReply } from './signed.ts'
-import { askedBits, wantedPow } from './pow-wanted.ts'
+import { askedBits, mayHave, wantedPow } from './pow-wanted.ts'
 import { createPowBudget } from './pow-budget.ts'
 
 export interface DeliverOptions {
@@ -58,7 +58,7 @@ export function createDeliver(options: DeliverOptions) {
     const { jobId } = row
     if (jobId === null) return settleOne(row, await publishOne(row))
     // Another replica may hold the reply before this one, or have died with it.
-    if (row.isBehind && !order.knows(jobId) && ageSeconds(row) < BEHIND_SECONDS) {
+    if (row.isBehind && !order.knows(jobId)) {
       const pause = { afterMs: BEHIND_MS, error: null, progress: true }
       await outboxLane.retry(sql, row, pause)
       return options.wake()
@@ -97,10 +97,11 @@ export function createDeliver(options: DeliverOptions) {
     { part, eventId, eventJson }: StoredEvent,
     open: readonly Publication[],
   ): Promise<PublicationResult[]> {
-    const relays = open.filter((publication) => publication.part === part).map((p) => p.relay)
-    if (relays.length === 0) return []
+    const asked = open.filter((publication) => publication.part === part)
+    if (asked.length === 0) return []
+    const relays = asked.map(({ relay }) => relay)
     const answers = await options.publish({ id: eventId, json: eventJson }, relays)
-    return relays.map((relay) => {
+    return asked.map(({ relay, error }) => {
       const answer = answers.get(relay) ?? { outcome: 'unreachable' }
       log.debug({ outboxId: row.id, relay, outcome: answer.outcome }, 'published')
       return {
@@ -109,7 +110,7 @@ export function createDeliver(options: DeliverOptions) {
         relay,
         acknowledged: answer.outcome === 'acknowledged',
         refused: isFinal(answer),
-        error: answer.outcome === 'acknowledged' ? null : describe(answer),
+        error: errorAfter(error, answer),
       }
     })
   }
@@ -165,8 +166,7 @@ interface Outcome {
   end: OutboxEnd
 }
 
-/** How long a reply waits for an undelivered one before it, and how often it looks. */
-const BEHIND_SECONDS = 20
+/** How often a reply looks whether the one before it has arrived. */
 const BEHIND_MS = 200
 
 /** Answers that no later try can change; `rate-limited` and what says nothing may pass. */
@@ -175,6 +175,12 @@ const FINAL = new Set(['restricted', 'blocked', 'invalid', 'mute'])
 const isFinal = (answer: PublishOutcome): boolean =>
   answer.outcome === 'refused' &&
   (FINAL.has(answer.prefix ?? '') || askedBits(describe(answer)) > POW_BITS)
+
+/** A relay that took it without a word and is away by now may have it as before. */
+function errorAfter(before: string | null, answer: PublishOutcome): string | null {
+  if (answer.outcome === 'acknowledged') return null
+  return answer.outcome === 'unreachable' && mayHave(before) ? before : describe(answer)
+}
 
 const describe = ({ outcome, prefix, message }: PublishOutcome): string =>
   [outcome, prefix, message]

@@ -29,7 +29,7 @@ export interface OutboxRow {
   createdAt: number
   givenUp: boolean
   delivered: boolean
-  /** An earlier reply of the same job has not arrived yet. */
+  /** An earlier reply of the same job has not arrived yet, and this one has not waited long for it. */
   isBehind: boolean
   epoch: number
   tries: number
@@ -82,12 +82,15 @@ export async function wasTold(tx: Tx, customer: string, step: string): Promise<b
   return rows.length > 0
 }
 
+/** How long a reply waits for an undelivered one before it. */
+const BEHIND_SECONDS = 20
+
 /** Columns of an `OutboxRow`; `from` is what the statement calls the row. */
 export const outboxColumns = (sql: AnySql, from = 'outbox') => sql`
   id, customer, via, form, program_id, job_id, step, rumor_at, rumor_id, reply,
   floor(extract(epoch from created_at))::bigint as created_at,
   give_up_at <= now() as given_up, delivered_at is not null as delivered, epoch, tries,
-  exists (
+  ${sql(from)}.created_at > now() - make_interval(secs => ${BEHIND_SECONDS}) and exists (
     select 1 from outbox earlier
     where earlier.job_id = ${sql(from)}.job_id and earlier.id < ${sql(from)}.id
       and earlier.delivered_at is null and earlier.due_at is not null

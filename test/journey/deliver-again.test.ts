@@ -29,8 +29,8 @@ afterAll(() => db[Symbol.asyncDispose]())
 
 const lease = { holder: 'test', seconds: 30 }
 
-async function reply(): Promise<OutboxRow> {
-  const row = { to: priced().to, jobId: null, step: 'help', reply: { type: 'help' } }
+async function reply(jobId: number | null = null, step = 'help'): Promise<OutboxRow> {
+  const row = { to: priced().to, jobId, step, reply: { type: 'help' } }
   const [put] = await putReplies(db.sql, [row], lease)
   if (!put) throw new Error('no reply was put')
   return put
@@ -152,4 +152,16 @@ test('of two replicas that store a reply at once the slower one publishes what t
   await Promise.all([faster.deliver(row).finally(stored.resolve), slower.deliver(row)])
   const { events } = await readEvents(db.sql, row.id)
   expect([...slower.got.one]).toEqual(events.map(({ eventJson }) => eventJson))
+})
+
+test('by a clock that is an hour behind a reply waits no longer for the one before it', async () => {
+  const clock = { ...systemClock, now: () => systemClock.now() - 3_600_000 }
+  const [row] = await db.sql<{ id: number }[]>`select nextval('jobs_id_seq') as id`
+  const jobId = row?.id ?? 0
+  await reply(jobId, 'working')
+  const result = await reply(jobId, 'end')
+  await db.sql`update outbox set created_at = now() - interval '1 minute' where id = ${result.id}`
+  const { deliver, got } = replica(() => taken, clock)
+  await deliver(await claimAgain(result))
+  expect(got.one.size).toBe(1)
 })
