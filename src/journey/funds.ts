@@ -3,7 +3,7 @@ import type { Command } from '../doors/requests.ts'
 import { failpoint } from '../failpoint.ts'
 import type { Log } from '../log.ts'
 import { ensureCustomers } from '../store/customers.ts'
-import { inTransaction, type Sql } from '../store/database.ts'
+import { inTransaction, type Sql, type Tx } from '../store/database.ts'
 import { isTakenIn, takeIn } from '../store/inbox.ts'
 import type { Lease } from '../store/lease.ts'
 import { insertInvoices } from '../store/invoices.ts'
@@ -15,7 +15,9 @@ import type { InvoiceMaker } from './lightning.ts'
 import { createOwnLines } from './own-line.ts'
 import type { Incoming } from './request.ts'
 
-export type FundsCommand = Extract<Command, { name: 'topup' | 'donate' | 'withdraw' }>
+type Sale = Extract<Command, { name: 'topup' | 'donate' }>
+type Withdrawal = Extract<Command, { name: 'withdraw' }>
+export type FundsCommand = Sale | Withdrawal
 
 export interface FundsOptions {
   sql: Sql
@@ -24,9 +26,7 @@ export interface FundsOptions {
   line?: Pick<InvoiceLine, 'tooLong'>
   answers: Answers
   /** Undefined where the operator has switched withdrawals off. */
-  withdraw?:
-    | ((incoming: Incoming, command: Extract<Command, { name: 'withdraw' }>) => Promise<Answered>)
-    | undefined
+  withdraw?: ((incoming: Incoming, command: Withdrawal) => Promise<Answered>) | undefined
   lease: Lease
   invoiceTtlSeconds: number
   botName: string
@@ -66,48 +66,51 @@ export function createFunds(options: FundsOptions): Funds {
     if (await isTakenIn(sql, incoming.message)) return { fresh: false, replies: [] }
     if (command.name !== 'withdraw') return sell(incoming, command)
     const { withdraw } = options
-    if (!withdraw) return answers.reply.add({ incoming, reply: refusal('withdrawals_off') })
-    const { customer } = incoming.to
-    const refused = lines.refuses(customer)
-    if (refused) return answers.reply.add({ incoming, reply: refusal(refused) })
-    return lines.run(customer, () => withdraw(incoming, command))
+    if (!withdraw) return refuse(incoming, 'withdrawals_off')
+    const line = lines.join(incoming.to.customer, () => withdraw(incoming, command))
+    return 'refused' in line ? refuse(incoming, line.refused) : line.done
   }
 
-  async function sell(
-    incoming: Incoming,
-    { name: purpose, sats }: { name: 'topup' | 'donate'; sats: number },
-  ): Promise<Answered> {
-    if (await isLightningStopped(sql)) {
-      return answers.reply.add({ incoming, reply: refusal('paused') })
-    }
-    const line = options.line?.tooLong(1)
-    if (line) return answers.reply.add({ incoming, reply: refusal('busy', { ahead: line.ahead }) })
-    const { customer } = incoming.to
-    const refused = lines.refuses(customer)
-    if (refused) return answers.reply.add({ incoming, reply: refusal(refused) })
-    const invoice = await lines.run(customer, () => makeInvoice(purpose, sats))
-    if (!invoice) return answers.reply.add({ incoming, reply: refusal('invoice_failed') })
+  function refuse(incoming: Incoming, ...reason: Parameters<typeof refusal>): Promise<Answered> {
+    return answers.reply.add({ incoming, reply: refusal(...reason) })
+  }
+
+  async function sell(incoming: Incoming, sale: Sale): Promise<Answered> {
+    if (await isLightningStopped(sql)) return refuse(incoming, 'paused')
+    const wait = options.line?.tooLong(1)
+    if (wait) return refuse(incoming, 'busy', { ahead: wait.ahead })
+    const line = lines.join(incoming.to.customer, () => makeInvoice(sale))
+    if ('refused' in line) return refuse(incoming, line.refused)
+    const invoice = await line.done
+    if (!invoice) return refuse(incoming, 'invoice_failed')
     await failpoint('funds:invoice-made')
-    const { to } = incoming
-    const answered = await inTransaction(sql, async (tx) => {
-      const fresh = await takeIn(tx, [incoming.message])
-      if (fresh.size === 0) return { fresh: false, replies: [] }
-      const { bolt11, expiresAt } = invoice
-      await ensureCustomers(tx, [to.customer])
-      const reply = { type: 'invoice', purpose, bolt11, chargeSats: sats, expiresAt }
-      const [, replies] = await Promise.all([
-        insertInvoices(tx, [{ ...invoice, purpose, jobId: null, to, amountSats: sats }]),
-        putReplies(tx, [{ to, jobId: null, step: `${purpose}_invoice`, reply }], lease),
-      ])
-      await failpoint('funds:before-commit')
-      return { fresh: true, replies }
-    })
+    const answered = await inTransaction(sql, (tx) => record(tx, incoming, sale, invoice))
     await failpoint('funds:committed')
     options.invoiced()
     return answered
   }
 
-  async function makeInvoice(purpose: 'topup' | 'donate', amountSats: number) {
+  async function record(
+    tx: Tx,
+    { message, to }: Incoming,
+    { name: purpose, sats }: Sale,
+    invoice: Awaited<ReturnType<InvoiceMaker['createInvoice']>>,
+  ): Promise<Answered> {
+    const fresh = await takeIn(tx, [message])
+    if (fresh.size === 0) return { fresh: false, replies: [] }
+    await ensureCustomers(tx, [to.customer])
+    const { bolt11, expiresAt } = invoice
+    const reply = { type: 'invoice', purpose, bolt11, chargeSats: sats, expiresAt }
+    const [, replies] = await Promise.all([
+      insertInvoices(tx, [{ ...invoice, purpose, jobId: null, to, amountSats: sats }]),
+      putReplies(tx, [{ to, jobId: null, step: `${purpose}_invoice`, reply }], lease),
+    ])
+    await failpoint('funds:before-commit')
+    return { fresh: true, replies }
+  }
+
+  /** Undefined when LNbits made none. */
+  async function makeInvoice({ name: purpose, sats: amountSats }: Sale) {
     try {
       return await lightning.createInvoice({
         amountSats,

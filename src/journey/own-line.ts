@@ -6,10 +6,11 @@ import { FUNDS_AT_ONCE, FUNDS_PER_CUSTOMER } from '../limits.ts'
  * fill our memory.
  */
 export interface OwnLines {
-  /** Why nothing of this customer's may join its line now. */
-  refuses(customer: string): 'rate_limited' | 'busy' | undefined
-  /** Runs when all that this customer had in line before is over. */
-  run<T>(customer: string, work: () => Promise<T>): Promise<T>
+  /** Works when all that this customer had in line before is over; or says why nothing of theirs may join. */
+  join<T>(
+    customer: string,
+    work: () => Promise<T>,
+  ): { refused: 'rate_limited' | 'busy' } | { done: Promise<T> }
 }
 
 export function createOwnLines(): OwnLines {
@@ -17,12 +18,10 @@ export function createOwnLines(): OwnLines {
   let total = 0
 
   return {
-    refuses(customer) {
-      if ((lines.get(customer)?.count ?? 0) >= FUNDS_PER_CUSTOMER) return 'rate_limited'
-      return total >= FUNDS_AT_ONCE ? 'busy' : undefined
-    },
-    run(customer, work) {
+    join(customer, work) {
       const line = lines.get(customer) ?? { count: 0, last: Promise.resolve() }
+      if (line.count >= FUNDS_PER_CUSTOMER) return { refused: 'rate_limited' }
+      if (total >= FUNDS_AT_ONCE) return { refused: 'busy' }
       lines.set(customer, line)
       total += 1
       line.count += 1
@@ -32,7 +31,7 @@ export function createOwnLines(): OwnLines {
         if (line.count === 0) lines.delete(customer)
       })
       line.last = done.catch(() => undefined)
-      return done
+      return { done }
     },
   }
 }
