@@ -9,10 +9,13 @@ import type { StoredEvent, StoredReply } from '../store/outbox.ts'
  */
 export function wantedPow({ events, publications }: StoredReply): number {
   const open = publications.filter(({ refused }) => !refused)
-  if (open.some(({ acknowledged, error }) => acknowledged || error?.startsWith('timeout'))) return 0
+  if (open.some(({ acknowledged, error }) => acknowledged || mayHave(error))) return 0
   const wanted = Math.max(0, ...open.map(({ error }) => askedBits(error)))
   return wanted <= POW_BITS && wanted > Math.min(...events.map(doneBits)) ? wanted : 0
 }
+
+/** Whether a relay that said no OK may have taken the event: it was sent. */
+export const mayHave = (error: string | null): boolean => error?.startsWith('timeout') === true
 
 /**
  * What a `pow:` refusal asks for (NIP-01). Relays say it in words of their own, "difficulty 5 is less than 20" or
