@@ -167,14 +167,17 @@ export function createLists(caller: Caller, invoiceKey: string): Lists {
           offset: String(offset),
         })
         if (rows.length !== size) throw new LnbitsError('malformed')
+        const known = seen.size
         for (const row of rows) {
           const listed = listedPayment(row)
-          if (listed.time < unixSeconds || seen.has(listed.checkingId)) continue
+          if (seen.has(listed.checkingId)) continue
           seen.add(listed.checkingId)
-          yield listed
+          if (listed.time >= unixSeconds) yield listed
         }
         offset += size
-        if (size === 0 || offset >= total) return
+        if (offset >= total) return
+        // Whoever overlooks the offset, a cache perhaps, would give the same page for ever.
+        if (seen.size === known) throw new LnbitsError('malformed')
       }
     },
   }
