@@ -113,6 +113,12 @@ export async function createInvoice(
   }
 }
 
+/** What no outage explains, so that an operator hears of it. */
+const STRANGE = new Map([
+  ['foreign', 'LNbits shows a row that is not ours'],
+  ['contradiction', 'LNbits calls a payment paid and unpaid in one answer'],
+])
+
 /**
  * `GET /payments/{hash}` (2.2): the only authority on whether an invoice is paid. Never throws; an
  * answer that is not LNbits' clear word on our own row is `unreachable`, which proves nothing.
@@ -130,12 +136,8 @@ export async function lookupIncoming(
     const answer = await caller.ask(call, priority)
     const walletId = answer.status === 200 ? await identity.learn() : undefined
     const judged = judgeIncoming(answer, { paymentHash, amountSats, walletId })
-    if (judged.state === 'unreachable' && judged.reason === 'foreign') {
-      log.warn(
-        { paymentHash: paymentHash.slice(0, 8), reason: judged.reason },
-        'LNbits shows a row that is not ours',
-      )
-    }
+    const strange = judged.state === 'unreachable' ? STRANGE.get(judged.reason) : undefined
+    if (strange !== undefined) log.warn({ paymentHash: paymentHash.slice(0, 8) }, strange)
     return judged
   } catch (error) {
     if (error instanceof LnbitsError) return { state: 'unreachable', reason: error.kind }

@@ -101,13 +101,15 @@ function ownRow({ status, json }: LnbitsAnswer, { paymentHash, walletId }: Asked
   if (status !== 200) return { state: 'unreachable', reason: reasonOf(status) }
   const look = lookShape.safeParse(json)
   if (!look.success) return { state: 'unreachable', reason: 'malformed' }
-  const { details: payment, status: word } = look.data
+  const { details: payment, status: word, paid } = look.data
   // Without details LNbits does not know our key, or it is not LNbits.
   if (!payment) return { state: 'unreachable', reason: 'no-details' }
   if (payment.payment_hash !== paymentHash) return foreign
   if (!isOurs(payment, { walletId })) return foreign
   const state = rowState(payment)
   if (state === undefined) return { state: 'unreachable', reason: 'malformed' }
+  // Money is booked on one clear word, and two that differ are none.
+  if (state === 'success' && !paid) return { state: 'unreachable', reason: 'contradiction' }
   // Before 1.0 no answer had a word on the state, so its absence says nothing there.
   return { payment, status: state, asked: word !== undefined || payment.status === undefined }
 }

@@ -1,8 +1,11 @@
 import { z } from 'zod'
+import { INVOICE_SATS } from '../limits.ts'
 
 /** The shapes of LNbits' answers, 0.12 to 1.6: what tithe reads of them, and nothing else. */
 
 const msat = z.number().int().refine(Number.isSafeInteger)
+/** No fee is above the largest invoice; one of 1e20 could never be booked, and would be tried for ever. */
+const isFee = (fee?: number | null) => Math.abs(fee ?? 0) <= INVOICE_SATS * 1000
 const hash = z.string().regex(/^[0-9a-f]{64}$/)
 const instant = z.union([z.string(), z.number()]).optional().catch(undefined)
 
@@ -12,7 +15,7 @@ export const paymentShape = z.object({
   /** Negative when it went out. */
   amount: msat,
   /** Never positive where it is real; zero where a version leaves it out. */
-  fee: z.number().nullish().catch(null),
+  fee: z.number().nullish().catch(null).refine(isFee),
   status: z.enum(['success', 'pending', 'failed']).optional().catch(undefined),
   /** What stood for `status` before 1.0. */
   pending: z.boolean().optional().catch(undefined),
@@ -47,8 +50,12 @@ export const errorShape = z.object({
   error: z.string().optional().catch(undefined),
 })
 
-/** The state of a row, whatever the version calls it. Before 1.0 a failed payment had no row. */
+/**
+ * The state of a row, whatever the version calls it; none where the row contradicts itself. Before 1.0 a failed
+ * payment had no row.
+ */
 export function rowState(row: PaymentJson): 'success' | 'pending' | 'failed' | undefined {
+  if (row.status === 'success' && row.pending) return undefined
   if (row.status !== undefined) return row.status
   if (row.pending === undefined) return undefined
   return row.pending ? 'pending' : 'success'
