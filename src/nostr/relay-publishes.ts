@@ -94,7 +94,10 @@ export function createPublishes(options: {
       for (const entry of waiting.values()) entry.sentHere = false
     },
     unreachable(message) {
-      for (const id of [...waiting.keys()]) finish(id, { outcome: 'unreachable', message })
+      // One that was sent before may have been taken, and must not pass for one that nobody has.
+      for (const [id, { sent }] of [...waiting]) {
+        finish(id, { outcome: sent ? 'timeout' : 'unreachable', message })
+      }
     },
     onOk({ id, accepted, prefix, message }) {
       const entry = waiting.get(id)

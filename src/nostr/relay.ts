@@ -73,7 +73,7 @@ export interface Subscription {
 }
 
 export interface PublishOutcome {
-  /** `timeout`: sent, no answer. `unreachable`: never sent, or the connection could not be made. */
+  /** `timeout`: sent, no answer, whatever became of the connection. `unreachable`: never sent. */
   outcome: 'acknowledged' | 'refused' | 'timeout' | 'unreachable'
   /** The word before the colon in the relay's answer (NIP-01, NIP-42), empty when it gave none. */
   prefix?: string

@@ -131,7 +131,7 @@ test('stop ends every connection it made and answers what waits', async () => {
   const waiting = publisher.publish(stored(signed(alice)), [mute.url], 60_000)
   await eventually('sent', () => mute.heard.length === 1)
   await Promise.all([publisher.stop(), publisher.stop()])
-  expect((await waiting).get(mute.url)?.outcome).toBe('unreachable')
+  expect((await waiting).get(mute.url)?.outcome).toBe('timeout')
   expect(
     (await publisher.publish(stored(signed(alice)), [mute.url], 50)).get(mute.url)?.outcome,
   ).toBe('unreachable')

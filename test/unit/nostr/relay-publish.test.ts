@@ -67,6 +67,16 @@ test('an event in flight when the connection breaks is sent again on the next on
   expect(server.heard).toHaveLength(2)
 })
 
+test('an event that was sent and whose relay went away may have been taken: no answer is no refusal', async () => {
+  await using server = await scripted(() => {
+    // It keeps the event, and is gone before it says so.
+    void server[Symbol.asyncDispose]()
+  })
+  await using relay = connected({ url: server.url })
+  await eventually('open', () => relay.state() === 'open')
+  expect((await relay.publish(signed(alice), 5_000)).outcome).toBe('timeout')
+})
+
 test.each([
   ['OK true', true, '', 'acknowledged'],
   ['OK true duplicate', true, 'duplicate: have it', 'acknowledged'],
