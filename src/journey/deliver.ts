@@ -21,7 +21,7 @@ import { createBatcher } from './batcher.ts'
 import { createJobOrder } from './job-order.ts'
 import { LeaseLost } from './lane.ts'
 import { type SignedReply, storedReply } from './signed.ts'
-import { askedBits, mayHave, wantedPow } from './pow-wanted.ts'
+import { askedBits, wantedPow } from './pow-wanted.ts'
 import { createPowBudget } from './pow-budget.ts'
 
 export interface DeliverOptions {
@@ -97,11 +97,10 @@ export function createDeliver(options: DeliverOptions) {
     { part, eventId, eventJson }: StoredEvent,
     open: readonly Publication[],
   ): Promise<PublicationResult[]> {
-    const asked = open.filter((publication) => publication.part === part)
-    if (asked.length === 0) return []
-    const relays = asked.map(({ relay }) => relay)
+    const relays = open.filter((publication) => publication.part === part).map((p) => p.relay)
+    if (relays.length === 0) return []
     const answers = await options.publish({ id: eventId, json: eventJson }, relays)
-    return asked.map(({ relay, error }) => {
+    return relays.map((relay) => {
       const answer = answers.get(relay) ?? { outcome: 'unreachable' }
       log.debug({ outboxId: row.id, relay, outcome: answer.outcome }, 'published')
       return {
@@ -110,7 +109,7 @@ export function createDeliver(options: DeliverOptions) {
         relay,
         acknowledged: answer.outcome === 'acknowledged',
         refused: isFinal(answer),
-        error: errorAfter(error, answer),
+        error: answer.outcome === 'acknowledged' ? null : describe(answer),
       }
     })
   }
@@ -175,12 +174,6 @@ const FINAL = new Set(['restricted', 'blocked', 'invalid', 'mute'])
 const isFinal = (answer: PublishOutcome): boolean =>
   answer.outcome === 'refused' &&
   (FINAL.has(answer.prefix ?? '') || askedBits(describe(answer)) > POW_BITS)
-
-/** A relay that took it without a word and is away by now may have it as before. */
-function errorAfter(before: string | null, answer: PublishOutcome): string | null {
-  if (answer.outcome === 'acknowledged') return null
-  return answer.outcome === 'unreachable' && mayHave(before) ? before : describe(answer)
-}
 
 const describe = ({ outcome, prefix, message }: PublishOutcome): string =>
   [outcome, prefix, message]

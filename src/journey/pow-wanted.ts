@@ -15,7 +15,7 @@ export function wantedPow({ events, publications }: StoredReply): number {
 }
 
 /** Whether a relay that said no OK may have taken the event: it was sent. */
-export const mayHave = (error: string | null): boolean => error?.startsWith('timeout') === true
+const mayHave = (error: string | null): boolean => error?.startsWith('timeout') === true
 
 /**
  * What a `pow:` refusal asks for (NIP-01). Relays say it in words of their own, "difficulty 5 is less than 20" or

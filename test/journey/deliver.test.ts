@@ -174,31 +174,6 @@ test('a replica that lost the reply to another does not change what that one pub
   expect(stored.events.map(({ eventId }) => eventId)).toEqual([seen[0]?.id])
 })
 
-test('a relay that took a reply without a word, and is away by now, still may have it', async () => {
-  const { sign } = signing({ state: 'found', urls: ['ws://inbox', 'ws://other'] })
-  let row: OutboxRow | undefined = await reply(customer.pubkey)
-  const seen = new Set<string>()
-  for (const outcome of ['timeout', 'unreachable', 'unreachable'] as const) {
-    const deliver = createDeliver({
-      ...{ sql: db.sql, clock: systemClock, log: silentLog, sign },
-      async publish({ id }) {
-        seen.add(id)
-        const message = 'pow: difficulty 0 is less than 9'
-        return new Map([
-          ['ws://inbox', { outcome: 'refused', prefix: 'pow', message }],
-          ['ws://other', { outcome }],
-        ])
-      },
-      wake: () => undefined,
-      delivered: () => undefined,
-    })
-    await deliver(row)
-    row = await claimAgain(row.id)
-    if (!row) throw new Error('it is not due again')
-  }
-  expect(seen.size).toBe(1)
-})
-
 test('only what is known is signed at once', async () => {
   const row = await reply(customer.pubkey)
   const listed = signing({ state: 'found', urls: ['ws://inbox'] })
