@@ -16,7 +16,7 @@ export interface Wait {
 }
 
 /**
- * The line in front of LNbits, which makes some 25 invoices a second whatever we do (trap 25), and
+ * The line in front of LNbits, which makes some 25 invoices a second whatever we do, and
  * none while it waits for its node. It is not a queue, the rows are: it only knows how long one that
  * joins now would stand there, so that a customer is told at once instead of being left waiting.
  */

@@ -16,14 +16,14 @@ export interface LookAroundOptions {
 }
 
 /**
- * What is done when LNbits comes back: it has heard nothing of what its node received meanwhile, looks after the
- * ten newest invoices of its own accord (trap 16), and after their expiry asks its node for none (trap 11). So
- * open invoices are looked at one by one, those of each customer in turn and what expires first at first.
+ * What is done when LNbits comes back. It has heard nothing of what its node received meanwhile; of its own accord
+ * it looks at the ten newest invoices only, and for an expired one it does not ask its node (traps 16 and 11 of
+ * `docs/lnbits.md`). So open invoices are looked at one by one: each customer's first to expire, then each one's second.
  */
 export interface LookAround {
   /** LNbits was away, or this process was. */
   wish(): void
-  /** Begins what is wished, once a minute at most, for a line may break again and again. */
+  /** Begins what is wished, once a minute at most, for a connection may break again and again. */
   tend(): void
   settled(): Promise<void>
 }

@@ -4,10 +4,7 @@ import type { Gate, LnbitsPriority } from './lnbits-gate.ts'
 import type { LnbitsAnswer, LnbitsCall, LnbitsHttp } from './lnbits-http.ts'
 import { errorShape } from './lnbits-shapes.ts'
 
-/**
- * LNbits holds its database while it waits for its node, so the shortest call may take that long
- * (trap 17).
- */
+/** LNbits holds its database while it waits for its node, so even the shortest call may take so long (trap 17). */
 const CALL_MS = 30_000
 
 export interface Caller {

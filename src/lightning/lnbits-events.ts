@@ -18,7 +18,7 @@ export interface PaymentEventsOptions {
   /** The line is up, at first and again: what was said in between is lost, so catch up. */
   onUp(): void
   pingMs?: number
-  /** Longest wait between two tries to connect. */
+  /** Longest wait between two tries to connect, ms. */
   retryMsMax?: number
 }
 
@@ -38,7 +38,7 @@ const noticeShape = z.object({
 })
 
 /**
- * Follows the wallet's websocket (section 4): pings it, and connects again with growing, jittered
+ * Follows the wallet's websocket, `/api/v1/ws/{invoice key}`: pings it, and connects again with growing, jittered
  * pauses.
  */
 export function watchPayments(options: PaymentEventsOptions): PaymentEvents {

@@ -13,7 +13,7 @@ export interface IncomingAsked {
 }
 
 /**
- * `GET /payments/paginated?payment_hash[in]=…` (2.4): the rows of up to LNBITS_HASHES invoices in one
+ * `GET /payments/paginated?payment_hash[in]=…`: the rows of up to LNBITS_HASHES invoices in one
  * request, under our own key. `paid` is as good as by `lookupIncoming`, which reads the same row; `pending`
  * and `failed` are what LNbits knew without asking its node. What it does not show is left out, for a filter
  * that it does not know is quietly ignored (trap 14). Throws `LnbitsError`.

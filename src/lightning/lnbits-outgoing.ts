@@ -50,7 +50,7 @@ export async function pay(
   return { state: 'unreachable', reason: posted.answered ? 'no-row' : posted.reason }
 }
 
-/** `GET /payments/{hash}` for a payment of ours that left (5.2). Never throws. */
+/** `GET /payments/{hash}` for a payment of ours that left. Never throws. */
 export function lookupOutgoing(
   parts: LookParts,
   paymentHash: string,
@@ -90,10 +90,9 @@ function nodeConfirms({ answer, said, text }: Posted & { answered: true }): bool
 }
 
 /**
- * LNbits' no before it writes a row, by its first words (2.3). Matching texts is a poor thing, but
- * a wrong match here pays twice and a missed one only parks a withdrawal: "Payment failed: …" is
- * absent on purpose, because versions before 1.0 took the row away then, whatever the node had
- * done.
+ * LNbits' no before it writes a row, by its first words. A wrong match here pays twice, a missed one only parks a
+ * withdrawal: "Payment failed: …" is absent on purpose, because versions before 1.0 took the row away then, whatever
+ * the node had done.
  */
 const REFUSALS = [
   'Insufficient balance.',

@@ -1,5 +1,7 @@
+import { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
+import { feeReserveSats } from '../money/withdrawal.ts'
 import { decodeBolt11 } from './bolt11.ts'
 import type { Bolt11Network } from './bolt11-words.ts'
 import { createCaller } from './lnbits-call.ts'
@@ -18,7 +20,6 @@ import { createLists, type ListedPayment, type ListedState } from './lnbits-list
 import { confirmFailed, lookupOutgoing, type OutgoingParts, pay } from './lnbits-outgoing.ts'
 import { rateShape, reserveShape, walletShape } from './lnbits-shapes.ts'
 import type { IncomingState, OutgoingState, PayState } from './lnbits-types.ts'
-import { z } from 'zod'
 
 export interface LnbitsOptions {
   /** Base URL, with a path if a proxy wants one. */
@@ -36,7 +37,10 @@ export interface LnbitsOptions {
   payTimeoutMs?: number
 }
 
-/** One LNbits wallet: sats outside, millisats only where the name says so. */
+/**
+ * One LNbits wallet: sats outside, millisats only where the name says so. A "trap" in the comments of this folder is
+ * one of `docs/lnbits.md`.
+ */
 export interface Lnbits {
   /** Makes an invoice that is checked against what was asked. Throws `LnbitsError`. */
   createInvoice(invoice: InvoiceWanted): Promise<InvoiceMade>
@@ -65,15 +69,9 @@ export interface Lnbits {
   confirmFailed(bolt11: string, paymentHash: string): Promise<OutgoingState>
   /** Throws `LnbitsError`. */
   balanceMsat(): Promise<bigint>
-  /**
-   * `undefined` when LNbits has no price: it says zero then, with status 200 (trap 13). Throws
-   * `LnbitsError`.
-   */
+  /** `undefined` when LNbits has no price: it says zero then, with status 200 (trap 13). Throws `LnbitsError`. */
   rate(currency: string): Promise<{ satsPerUnit: number; btcPrice: number } | undefined>
-  /**
-   * What LNbits holds back for routing fees of this invoice, rounded up; its rule if it cannot be
-   * asked.
-   */
+  /** What LNbits holds back for routing fees of this invoice, sats, rounded up; its rule if it cannot be asked. */
   feeReserveSats(bolt11: string): Promise<number>
   /** Never throws. */
   health(): Promise<{ up: true } | { up: false; reason: string }>
@@ -86,10 +84,7 @@ export interface Lnbits {
 }
 
 const IN_FLIGHT = 4
-/**
- * LNbits answers after five seconds at most, then after everything else it holds its database for
- * (trap 17).
- */
+/** LNbits waits five seconds for its node, but begins when everything before has had its turn (trap 17). */
 const PAY_MS = 60_000
 
 export function createLnbits(options: LnbitsOptions): Lnbits {
@@ -136,7 +131,7 @@ export function createLnbits(options: LnbitsOptions): Lnbits {
         ? { satsPerUnit: rate, btcPrice }
         : undefined
     },
-    feeReserveSats: (bolt11) => feeReserveSats(caller, bolt11, network),
+    feeReserveSats: (bolt11) => askReserveSats(caller, bolt11, network),
     async health() {
       try {
         await caller.read('/health', z.object({ server_time: z.number() }))
@@ -153,7 +148,7 @@ export function createLnbits(options: LnbitsOptions): Lnbits {
   }
 }
 
-async function feeReserveSats(
+async function askReserveSats(
   caller: ReturnType<typeof createCaller>,
   bolt11: string,
   network: Bolt11Network,
@@ -161,20 +156,17 @@ async function feeReserveSats(
   const decoded = decodeBolt11(bolt11, { network })
   if (!decoded.ok) throw new LnbitsError('refused', { detail: decoded.reason })
   // A bad invoice would be a 500 there, so only a good one is asked about.
-  const rule = Math.max(2, Math.ceil(decoded.invoice.amountSats / 100))
   try {
     const path = `/payments/fee-reserve?invoice=${bolt11}`
     const { fee_reserve } = await caller.read(path, reserveShape, { priority: 'quote' })
     return Math.ceil(fee_reserve / 1000)
   } catch (error) {
-    if (error instanceof LnbitsError) return rule
+    if (error instanceof LnbitsError) return feeReserveSats(decoded.invoice.amountSats)
     throw error
   }
 }
 
-/**
- * Runs what it is given one after the other: more than one payment stalls a whole LNbits (trap 17).
- */
+/** Runs what it is given one after the other: more than one payment stalls a whole LNbits (trap 17). */
 function createLine(): <T>(work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve()
   return (work) => {

@@ -28,10 +28,7 @@ export interface BtcRateOptions {
 
 /** Age at which a rate is read anew, ms; LNbits caches its own for as long. */
 const REFRESH_MS = 60_000
-/**
- * Pause after a reading that gave no rate: LNbits asks every exchange anew for each, seconds long
- * (trap 13).
- */
+/** Pause after a reading that gave no rate, ms: LNbits asks every exchange anew for each, seconds long (trap 13). */
 const RETRY_MS = 10_000
 /** Longest wait for a reading, ms: LNbits takes six seconds for a price it cannot find, or for ever. */
 const WAIT_MS = 5_000

@@ -133,7 +133,7 @@ export class FeedLine {
     }
   }
 
-  /** Everything stored since the cursor, newest first, while new events already come in (nostr.md §8.1). */
+  /** Everything stored since the cursor, newest first, while new events already come in. */
   async #backfill(
     signal: AbortSignal,
   ): Promise<{ complete: boolean; live: Asked; refused: string | undefined }> {

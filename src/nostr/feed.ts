@@ -6,7 +6,7 @@ import type { Relay } from './relay.ts'
 import type { Filter, NostrEvent } from './types.ts'
 
 /**
- * Reads streams of events from relays without losing one (nostr.md §8.1): every connection asks from
+ * Reads streams of events from relays without losing one: every connection asks from
  * the cursor minus `backdateSeconds`, pages to the end, and stays live; the cursor of a (relay, stream)
  * moves only while the socket is open and answers, EOSE was the relay's own, and everything before is
  * committed. Events come at least once and from any relay; the receiver drops repeats.

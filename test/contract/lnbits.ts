@@ -278,7 +278,7 @@ export function describeLnbits(name: string, start: () => Promise<LnbitsSubject>
         }
       })
 
-      test('of a forged copy with another amount is refused (section 6)', async () => {
+      test('of a forged copy with another amount is refused', async () => {
         const { hash } = await invoice(500)
         const forged = signFields(
           'lnbc50n',

@@ -7,8 +7,21 @@ import type { Sql } from '../../src/store/database.ts'
 import { verifySeals } from '../../src/store/seals.ts'
 
 /*
- * The invariants of DESIGN.md §9 as questions to a database, to the play-money LNbits and to what relays
- * hold. Each answers what is broken, in words; nothing is broken when the list is empty.
+ * The invariants as questions to a database, to the play-money LNbits and to what relays hold. Each answers what is
+ * broken, in words; nothing is broken when the list is empty.
+ *
+ * C1   every sat is conserved across the accounts
+ * C2   no account is below zero except the operator's
+ * C3   by LNbits' own books a job is paid out once at most and never above what is due
+ * C4   the log of grants only grows
+ * C5   a day's counter is the sum of what the pool absorbed on that day
+ * C6   an estimate changes no row but those of its own message
+ * C7   of a free job the debit is committed before the backend is called
+ * C8   tier `new` never receives a grant
+ * C9   a request has one job, and one reply for each step
+ * C10  what was earned as grants is the ratio of what was paid, at most
+ * C11  LNbits' balance is the ledger's `lightning` account, and what of it is explained
+ * C12  no prompt, result, key, invoice or preimage stands in a log, error, metric or process argument
  */
 
 export interface Evidence {

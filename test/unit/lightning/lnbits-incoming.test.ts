@@ -37,7 +37,7 @@ describe('a look at an incoming payment', () => {
     expect(await lab.lnbits.lookupIncoming(made.paymentHash, 21)).toMatchObject({ state: 'paid' })
   })
 
-  // Trap of section 2.2: an outage of the node looks like "unpaid", so unpaid is never a no.
+  // An outage of the node looks like "unpaid", so unpaid is never a no.
   test('believes a lying "unpaid" for no longer than the lie lasts', async () => {
     await using lab = await startLab()
     const made = await lab.invoice(21)
@@ -155,7 +155,7 @@ describe('an invoice', () => {
     ['0.12', lies.createdBefore10],
     ['1.0 to 1.3', lies.bolt11Only],
     ['a version with payment_request only', lies.paymentRequestOnly],
-  ] as const)('is read as %s answers it (section 2.1)', async ([, fault]) => {
+  ] as const)('is read as %s answers it', async ([, fault]) => {
     await using lab = await startLab()
     lab.play.faults.add('create', fault)
     const made = await lab.invoice(21)
