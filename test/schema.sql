@@ -4,7 +4,7 @@ create table accounts (
   name text not null,
   balance_sats bigint not null default 0,
   constraint accounts_pk PRIMARY KEY (name),
-  constraint accounts_floor CHECK (name = 'operator'::text OR balance_sats >= 0),
+  constraint accounts_floor CHECK ((name = ANY (ARRAY['operator'::text, 'lightning'::text])) OR balance_sats >= 0),
   constraint accounts_name CHECK (name = ANY (ARRAY['pool'::text, 'operator'::text, 'lightning'::text]))
 ) with (fillfactor=10);
 

@@ -38,7 +38,7 @@ export const fullStatusContent = z.object({
     available: count,
     customers: count,
     operator: sats,
-    lightning: count,
+    lightning: sats,
     /** As LNbits says; null when it did not answer. */
     lnbits: sats.nullable(),
   }),

@@ -5,7 +5,8 @@ import type { Tx } from './database.ts'
  * changed. Balances live where they are guarded: `accounts` (pool, operator, lightning),
  * `customers.balance_sats`, `jobs.held_sats` and `withdrawals.held_sats`, each with a CHECK.
  *
- * Lightning is the one asset: being debited raises it. All others are what it is owed to.
+ * Lightning is the one asset: being debited raises it. All others are what it is owed to. It is below zero when a fee
+ * took of the operator's own sats, which lie in the same wallet and are not in these books.
  * Lock order everywhere: pool, then customers, then jobs and withdrawals. Whoever moves money locks the
  * pool row first (`lockPool`), so that no two transactions can wait for each other.
  */

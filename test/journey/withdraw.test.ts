@@ -238,6 +238,21 @@ test('a fee above its reserve is paid by the operator, never by the customer (tr
   await lab.expectClean()
 })
 
+test("a payout that took of the operator's own sats too ends, and the books say so", async () => {
+  await using lab = await botLab({ botBalanceSats: 1_000 })
+  const bot = await lab.bot()
+  const customer = someKey()
+  await lab.topUp(bot, customer, 1_010)
+  const invoice = lab.outside(1_000)
+  lab.play.node.script(invoice.paymentHash, { kind: 'ok', feeMsat: 57_000 })
+  await bot.dm(customer, `/withdraw ${invoice.bolt11}`)
+  expect(await ending(lab, customer)).toMatchObject({ state: 'done', feeSats: 57, balanceSats: 0 })
+  const [lightning] = await lab.sql<{ sats: number }[]>`
+    select balance_sats as sats from accounts where name = 'lightning'`
+  expect(lightning?.sats).toBe(-47)
+  await lab.expectClean()
+})
+
 test('withdrawals whose fee is their whole reserve cost the operator nothing', async () => {
   await using lab = await botLab()
   const bot = await lab.bot()
