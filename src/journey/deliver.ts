@@ -68,10 +68,11 @@ export function createDeliver(options: DeliverOptions) {
   }
 
   async function publishOne(row: OutboxRow): Promise<Outcome> {
-    const { events, publications } = await ready(row)
-    const open = row.givenUp
-      ? []
-      : publications.filter(({ acknowledged, refused }) => !acknowledged && !refused)
+    const { events, publications, waits } = await ready(row)
+    const open =
+      row.givenUp || waits
+        ? []
+        : publications.filter(({ acknowledged, refused }) => !acknowledged && !refused)
     const results = (await Promise.all(events.map((event) => publishPart(row, event, open)))).flat()
     await failpoint('deliver:published')
     return { results, end: endOf(row, events, publications, results) }
@@ -115,13 +116,18 @@ export function createDeliver(options: DeliverOptions) {
   }
 }
 
+interface Ready extends StoredReply {
+  /** It is to be sent with work that cannot be done now. */
+  waits?: boolean
+}
+
 /** What is stored for a reply, after making and storing it if nothing is. */
 function createReady(options: DeliverOptions) {
   const { sql, clock } = options
   const store = createStoring(sql)
   const budget = createPowBudget(clock)
 
-  return async function ready(row: OutboxRow): Promise<StoredReply> {
+  return async function ready(row: OutboxRow): Promise<Ready> {
     if (row.stored) return row.stored
     // Not by its tries: what was given back before it was sent has none.
     if (row.epoch > 1) {
@@ -142,11 +148,12 @@ function createReady(options: DeliverOptions) {
   }
 
   /** A relay that wants proof of work, and nobody else has the reply: it is made once more, with the work. */
-  async function worked(row: OutboxRow, stored: StoredReply): Promise<StoredReply> {
+  async function worked(row: OutboxRow, stored: StoredReply): Promise<Ready> {
     const bits = row.givenUp ? 0 : wantedPow(stored)
     if (bits === 0) return stored
     const signed = await budget.spend(() => options.sign(row, bits))
-    if (signed === undefined) return stored
+    // Sent as it is meanwhile, it would be there twice if a crash took away who has it.
+    if (signed === undefined) return { ...stored, waits: true }
     const { events } = storedReply(signed)
     if (events.length !== stored.events.length) return stored
     await failpoint('deliver:signed')

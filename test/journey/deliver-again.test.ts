@@ -96,6 +96,32 @@ test('a relay that took a reply and went away may have it, and there is no other
   expect([...got.two]).toHaveLength(1)
 })
 
+test('a reply that waits for its work is shown to nobody before, whatever becomes of the process', async () => {
+  let nowMs = 0
+  // Each look at the clock takes a second, so that work takes time.
+  const clock = { ...systemClock, now: () => (nowMs += 1_000) }
+  let two = down
+  const { deliver, got } = replica((relay, worked) => {
+    if (relay === 'one') return worked ? taken : wantsWork
+    return two
+  }, clock)
+  const [row, other] = [await reply(), await reply()]
+  await deliver(row)
+  await deliver(other)
+  // The other one has used up what there is for work.
+  await deliver(await claimAgain(other))
+  two = taken
+  armFailpoints((name) => {
+    if (name === 'deliver:published') throw new Error('the process is gone')
+  })
+  await deliver(await claimAgain(row)).catch(() => undefined)
+  armFailpoints(undefined)
+  nowMs += 600_000
+  await deliver(await claimAgain(row))
+  expect([...got.two]).toHaveLength(1)
+  expect([...got.one].at(-1)).toContain('"worked":true')
+})
+
 test('a replica that loses a reply while its other event is stored is told so', async () => {
   const row = await reply()
   const signed = storedReply({ events: [{ id: 'a', json: '{}' }], relays: ['one'] })

@@ -61,6 +61,14 @@ export const replyBugs: PlantedBug[] = [
     tests: ['test/journey/deliver-again.test.ts › took a reply and went away'],
   },
   {
+    name: 'shown-while-it-waits-for-work',
+    why: 'a crash takes away which relay took a reply as it was, and with its work it is there a second time',
+    file: 'src/journey/deliver.ts',
+    find: 'row.givenUp || waits',
+    replace: 'row.givenUp',
+    tests: ['test/journey/deliver-again.test.ts › waits for its work'],
+  },
+  {
     name: 'work-by-one-who-lost-the-reply',
     why: 'two replicas publish two events of one reply',
     file: 'src/store/outbox.ts',
