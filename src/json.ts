@@ -22,6 +22,15 @@ export function parseJson(text: string, maxDepth: number = JSON_DEPTH): Parsed {
   }
 }
 
+/** JSON.parse for what a shape looks at next: text that is no JSON is undefined, which no shape takes. */
+export function looseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
 const QUOTE = 0x22
 const COMMA = 0x2c
 const COLON = 0x3a

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { looseJson } from './json.ts'
 import { parseModelRate } from './money/model-rate.ts'
 import { parsePubkey, parseSecretKey } from './nostr/identity.ts'
 import { secret } from './secret.ts'
@@ -121,16 +122,8 @@ export function readCommand(text: string): string[] | undefined {
   const argv = z
     .array(z.string().regex(/^[^\0]*$/))
     .min(1)
-    .safeParse(readJson(text))
+    .safeParse(looseJson(text))
   return argv.success && argv.data[0] !== '' ? argv.data : undefined
-}
-
-function readJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
 
 const name = z.string({ error: 'is missing or not a text' }).regex(/^[!-~]{1,100}$/, {
@@ -170,7 +163,7 @@ const MODELS_RULE =
 
 export const models = z.string().transform((text, context): Model[] => {
   const complain = (message: string) => context.addIssue({ code: 'custom', message })
-  const entries = z.array(z.unknown()).min(1).safeParse(readJson(text))
+  const entries = z.array(z.unknown()).min(1).safeParse(looseJson(text))
   if (!entries.success) complain(`is not ${MODELS_RULE}`)
   const found: Model[] = []
   for (const [index, entry] of (entries.data ?? []).entries()) {

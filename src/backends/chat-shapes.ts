@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { looseJson } from '../json.ts'
 import { BackendError } from './backend.ts'
 
 /*
@@ -91,14 +92,6 @@ export function readError(text: string): { code: string | undefined; param: stri
 /** A code is repeated only if it looks like one: bodies of errors quote keys and requests. */
 function word(code: string | number | null | undefined): string | undefined {
   return typeof code === 'string' && /^[a-z_]{1,40}$/.test(code) ? code : undefined
-}
-
-function looseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
 
 const unreadable = () =>

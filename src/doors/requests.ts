@@ -1,4 +1,4 @@
-import { parseJson } from '../json.ts'
+import { looseJson, parseJson } from '../json.ts'
 import { JOBS_LISTED } from '../limits.ts'
 import {
   type Refused,
@@ -55,6 +55,7 @@ function readProgram(text: string): Message | undefined {
   const trimmed = text.trim()
   if (!trimmed.startsWith('{')) return undefined
   const parsed = parseJson(trimmed)
+  // Of text that is refused only `type` and `id` are read: what a program wrote gets its refusal in JSON.
   const value = parsed.ok ? parsed.value : looseJson(trimmed)
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
   const { type, id } = value as { type?: unknown; id?: unknown }
@@ -75,18 +76,6 @@ function readProgram(text: string): Message | undefined {
   const field = String(request.error.issues[0]?.path[0] ?? 'type')
   const limit = field === 'limit' ? { limit: JOBS_LISTED } : {}
   return refuse('malformed', { field, ...limit })
-}
-
-/**
- * Text that the guarded parser refused, read once more only to see whether a program wrote it: then
- * it deserves a refusal in JSON. Nothing but `type` and `id` is taken from the value.
- */
-function looseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
 
 function formOf(id: unknown): Form {

@@ -18,7 +18,7 @@ export interface LookAroundOptions {
 /**
  * What is done when LNbits comes back. It has heard nothing of what its node received meanwhile; of its own accord
  * it looks at the ten newest invoices only, and for an expired one it does not ask its node (traps 16 and 11 of
- * `docs/lnbits.md`). So open invoices are looked at one by one: each customer's first to expire, then each one's second.
+ * `docs/lnbits.md`). So open invoices are looked at one by one: each customer's first to expire, then the second.
  */
 export interface LookAround {
   /** LNbits was away, or this process was. */

@@ -1,6 +1,7 @@
 import { WebSocket } from 'ws'
 import { z } from 'zod'
 import type { Clock } from '../clock.ts'
+import { looseJson } from '../json.ts'
 import { LNBITS_EVENT_BYTES } from '../limits.ts'
 import type { Log } from '../log.ts'
 
@@ -52,7 +53,7 @@ export function watchPayments(options: PaymentEventsOptions): PaymentEvents {
   let loop: Promise<void> | undefined
 
   const hear = (data: string) => {
-    const notice = noticeShape.safeParse(parse(data))
+    const notice = noticeShape.safeParse(looseJson(data))
     // LNbits tells what left too; only what came in is waited for here.
     if (notice.success && notice.data.payment.amount < 0) return
     onHint(notice.success ? notice.data.payment.payment_hash : undefined)
@@ -123,13 +124,5 @@ export function watchPayments(options: PaymentEventsOptions): PaymentEvents {
       state = 'stopped'
     },
     state: () => state,
-  }
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
   }
 }

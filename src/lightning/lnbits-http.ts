@@ -1,6 +1,7 @@
 import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http'
 import { Agent as TlsAgent, request as httpsRequest } from 'node:https'
 import type { Clock } from '../clock.ts'
+import { looseJson } from '../json.ts'
 import { LNBITS_ANSWER_BYTES } from '../limits.ts'
 import { LnbitsError } from './lnbits-error.ts'
 
@@ -155,9 +156,5 @@ async function readJson(response: IncomingMessage): Promise<unknown> {
     }
     chunks.push(chunk)
   }
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString('utf8'))
-  } catch {
-    return undefined
-  }
+  return looseJson(Buffer.concat(chunks).toString('utf8'))
 }

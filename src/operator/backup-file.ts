@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip, createGzip } from 'node:zlib'
 import { z } from 'zod'
 import { CommandError } from '../command.ts'
+import { looseJson } from '../json.ts'
 
 /*
  * A backup as a file: lines of JSON, compressed. The first says what it is, then comes the name of each table with
@@ -69,7 +70,7 @@ export async function readBackup(
 ): Promise<{ head: BackupHead; pages: AsyncGenerator<BackupPage> }> {
   const lines = linesOf(path)
   const first = await lines.next().catch(() => undefined)
-  const head = headShape.safeParse(readMark(first?.value ?? ''))
+  const head = headShape.safeParse(looseJson(first?.value ?? ''))
   if (!head.success) throw new CommandError(`${path} is no backup that this tithe can read.`)
   return { head: head.data, pages: pagesOf(path, String(first?.value), lines) }
 }
@@ -104,7 +105,7 @@ async function* pagesOf(
       throw new CommandError(`${path} is cut off or damaged; nothing was restored.`)
     }
     const line = next.value
-    const mark = line.startsWith('[') ? readMark(line) : undefined
+    const mark = line.startsWith('[') ? looseJson(line) : undefined
     const end = endMark.safeParse(mark)
     if (end.success) {
       if (page.lines.length > 0) yield page
@@ -123,14 +124,5 @@ async function* pagesOf(
       page = { table: page.table, lines: [] }
     }
     if (table.success) page.table = table.data[1]
-  }
-}
-
-/** Our own marks, which are trusted no further than their shapes. */
-function readMark(line: string): unknown {
-  try {
-    return JSON.parse(line)
-  } catch {
-    return undefined
   }
 }

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { type Clock, systemClock } from '../clock.ts'
+import { looseJson } from '../json.ts'
 import type { Answer } from './lnbits-answers.ts'
 import { openBooks, type PlayRow, type PlayWallet } from './lnbits-books.ts'
 import { type CallFault, createFaults, type PlayFaults } from './lnbits-faults.ts'
@@ -240,14 +241,6 @@ async function readRequest(incoming: IncomingMessage): Promise<PlayRequest> {
     path: url.pathname,
     query: url.searchParams,
     key: typeof key === 'string' ? key : undefined,
-    body: parseJson(Buffer.concat(chunks).toString('utf8')),
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
+    body: looseJson(Buffer.concat(chunks).toString('utf8')),
   }
 }
