@@ -24,7 +24,8 @@ export type LnbitsFault =
 /**
  * A call to LNbits that did not do what was asked. `wroteMaybe` is true when LNbits may have
  * carried it out although we do not know: such a call is looked up, never simply repeated. `detail`
- * is LNbits' own text without keys and invoices, for logs; nothing may depend on it.
+ * is LNbits' own text without keys and invoices, and part of the message, for logs; nothing may
+ * depend on it.
  */
 export class LnbitsError extends Error {
   readonly kind: LnbitsFault
@@ -37,12 +38,15 @@ export class LnbitsError extends Error {
     facts: { status?: number; wroteMaybe?: boolean; detail?: string; cause?: unknown } = {},
   ) {
     const status = facts.status === undefined ? '' : ` (HTTP ${facts.status})`
-    super(`LNbits: ${kind}${status}`, facts.cause === undefined ? {} : { cause: facts.cause })
+    const detail = facts.detail === undefined ? undefined : scrub(facts.detail)
+    const why = detail === undefined ? '' : `: ${detail}`
+    const options = facts.cause === undefined ? {} : { cause: facts.cause }
+    super(`LNbits: ${kind}${status}${why}`, options)
     this.name = 'LnbitsError'
     this.kind = kind
     this.status = facts.status
     this.wroteMaybe = facts.wroteMaybe ?? false
-    this.detail = facts.detail === undefined ? undefined : scrub(facts.detail)
+    this.detail = detail
   }
 }
 
@@ -50,11 +54,12 @@ const DETAIL_CHARS = 200
 
 /**
  * Without keys and hashes (long hex) and invoices (long bech32): neither may reach a log (invariant
- * C12).
+ * C12). Without control characters too, for it is shown on terminals.
  */
 export function scrub(text: string): string {
   return text
     .slice(0, 2_000)
+    .replace(/\p{Cc}+/gu, ' ')
     .replace(/[0-9a-f]{24,}/gi, '[kept out]')
     .replace(/ln[a-z0-9]{40,}/gi, '[kept out]')
     .slice(0, DETAIL_CHARS)

@@ -45,6 +45,20 @@ test.for<[string, (body: Json) => Json]>([
   expect(await lab.lnbits.lookupIncoming(made.paymentHash, 21)).toMatchObject({ state: 'paid' })
 })
 
+test('a refused call says why, in words that a log and a terminal may have', async () => {
+  await using lab = await startLab()
+  lab.play.faults.add(
+    'create',
+    altered((body) => ({ ...body, bolt11: 'lnbcrt1' })),
+  )
+  await expect(lab.invoice(21)).rejects.toThrow('LNbits: malformed (HTTP 201): not-bech32')
+  const detail = 'VoidWallet\u001b[31m cannot\ncreate invoices.'
+  const body = { detail, status: 'failed' }
+  lab.play.faults.add('create', { kind: 'answer', status: 520, body })
+  const said = 'LNbits: refused (HTTP 520): VoidWallet [31m cannot create invoices.'
+  await expect(lab.invoice(21)).rejects.toThrow(said)
+})
+
 function withFee(body: Json, fee: number): Json {
   return { ...body, details: { ...detailsOf(body), fee } }
 }
