@@ -6,9 +6,14 @@ import { POW_SHARE } from '../limits.ts'
  * that wants work has the daemon compute for nothing.
  */
 export interface PowBudget {
-  /** Does the work now; undefined when it has to be tried again later. */
+  /** Does the work within moments; undefined when it has to be tried again later. */
   spend<T>(work: () => Promise<T>): Promise<T | undefined>
 }
+
+/** Longest wait for a turn: of replies that are due together, only one would be served at each of their retries. */
+const TURN_MS = 2_000
+/** Between two looks whether the work of another is done. */
+const LOOK_MS = 10
 
 export function createPowBudget(clock: Clock): PowBudget {
   let busy = false
@@ -16,8 +21,14 @@ export function createPowBudget(clock: Clock): PowBudget {
 
   return {
     async spend(work) {
+      let leftMs = TURN_MS
+      while (busy || clock.now() < freeAt) {
+        const pauseMs = Math.max(LOOK_MS, freeAt - clock.now())
+        if (pauseMs > leftMs) return undefined
+        leftMs -= pauseMs
+        await clock.sleep(pauseMs)
+      }
       const began = clock.now()
-      if (busy || began < freeAt) return undefined
       busy = true
       try {
         return await work()

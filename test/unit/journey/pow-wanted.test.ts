@@ -69,22 +69,52 @@ describe('a stored reply', () => {
   })
 })
 
-test('work is done one at a time, and for a tenth of all time', async () => {
+/** Time that passes by sleeping alone. */
+function slept() {
   let nowMs = 1_000
-  const budget = createPowBudget({ ...systemClock, now: () => nowMs })
+  const clock = {
+    now: () => nowMs,
+    async sleep(ms: number) {
+      nowMs += ms
+    },
+  }
+  const pass = (ms: number) => {
+    nowMs += ms
+  }
+  return { clock, pass }
+}
+
+test('work is done one at a time, and for a tenth of all time', async () => {
+  const { clock, pass } = slept()
+  const budget = createPowBudget(clock)
   let finish = () => {}
   const first = budget.spend(
     () => new Promise<string>((resolve) => (finish = () => resolve('one'))),
   )
   expect(await budget.spend(async () => 'meanwhile')).toBeUndefined()
-  nowMs += 100
+  pass(8_000)
   finish()
   expect(await first).toBe('one')
-  nowMs += 899
+  pass(72_000)
   expect(await budget.spend(async () => 'early')).toBeUndefined()
-  nowMs += 1
+  pass(18_000)
   expect(await budget.spend(async () => 'two')).toBe('two')
   // Work that fails took its time too.
   await expect(budget.spend(async () => Promise.reject(new Error('no luck')))).rejects.toThrow()
   expect(await budget.spend(async () => 'three')).toBe('three')
+})
+
+// Their retries double in step, and one of them would have its turn at each.
+test('replies that are due together have little work done one after the other, and at once', async () => {
+  const budget = createPowBudget(systemClock)
+  let busy = 0
+  const replies = Array.from({ length: 12 }, () =>
+    budget.spend(async () => {
+      busy += 1
+      await systemClock.sleep(1)
+      busy -= 1
+      return busy
+    }),
+  )
+  expect(await Promise.all(replies)).toEqual(Array(12).fill(0))
 })
