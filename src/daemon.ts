@@ -37,7 +37,7 @@ export interface Daemon {
   readonly pubkey: string
   readonly npub: string
   readonly relays: readonly string[]
-  /** The curve stack in use, and the database. */
+  /** What it stands on: the curve, the kind of database, and the URL of LNbits. */
   readonly stack: { curve: string; database: string; lnbits: string }
   readonly sandbox: Sandbox | undefined
   readonly ground: Ground

@@ -1,6 +1,6 @@
 /**
  * Every bound of the program with its reason. A bound is here when it protects tithe from outsiders
- * or from itself; what an operator may choose is a setting and lives in `config.ts`.
+ * or from itself; what an operator may choose is a setting and lives in `settings.ts`.
  */
 
 /** Largest WebSocket frame read, 256 KiB: a wrap of our largest plaintext is 110 KiB, ws allows 100 MiB. */
@@ -27,7 +27,7 @@ export const FUTURE_SECONDS = 600
 export const WRAP_BACKDATE_SECONDS = 2 * 86_400 + 3_600
 /** Largest amount of one invoice in sats: LNbits' own default ceiling. */
 export const INVOICE_SATS = 10_000_000
-/** The largest amount of sats that exists (21e14 msat-free units): anything above is a bug or a lie. */
+/** All sats that will ever exist, of 21 million bitcoins: an amount above is a bug or a lie. */
 export const ALL_SATS = 21e14
 /** Bytes of an invoice memo; FakeWallet's bolt11 takes 639 bytes, other nodes less. */
 export const MEMO_BYTES = 500
@@ -119,11 +119,11 @@ export const QUOTE_BATCH = 64
 export const QUOTE_TRIES = 10
 /** Claims of a job at work before it fails with a refund; crashes count, so a poisonous job ends. */
 export const WORK_TRIES = 4
-/** A job at work this long tells its customer so, once. */
+/** A job at work for so long tells its customer so, once; seconds. */
 export const STILL_WORKING_SECONDS = 10
 /** Most characters a tokenizer reads, five longest requests; beyond it bytes count as tokens. */
 export const TOKENIZED_CHARS = 100_000
-/** Most hashes asked for in one bulk question: LNbits answers 1,000 rows at most per request. */
+/** Most invoices that one round of bulk questions asks about; LNbits answers 1,000 rows at most to each. */
 export const WATCHED_INVOICES = 10_000
 /**
  * Looks at single invoices that nobody waits for, of one replica in a minute: with a bulk question every two
@@ -134,7 +134,7 @@ export const LOOKS_PER_MINUTE = 30
 export const LOOKS_AT_ONCE = 10
 /** Open invoices looked at one by one when LNbits is back: a minute's worth. Later ones have the look before expiry. */
 export const LOOKS_AFTER_RETURN = 300
-/** Pause before an expired invoice is looked at again while LNbits cannot be asked. */
+/** Pause before an expired invoice is looked at again while LNbits cannot be asked, seconds. */
 export const EXPIRY_RETRY_SECONDS = 5
 /** How long the database may take for an answer beyond the statement time-out, ms, before we hang up. */
 export const ANSWER_GRACE_MS = 5_000
@@ -144,7 +144,7 @@ export const CONNECTION_LIFE_MS = 45 * 60_000
 export const LISTEN_PAUSE_MS = 1_000
 /** Most answers stored in one transaction. */
 export const ANSWER_BATCH = 128
-/** Largest request head of the operator's port: monitors and browsers send below 2 KiB. */
+/** Largest request head of the operator's port, 8 KiB: monitors and browsers send below 2 KiB. */
 export const HTTP_HEADER_BYTES = 8 * 1024
 /** Longest time a request head may take to arrive, and an idle connection may stay, ms. */
 export const HTTP_REQUEST_MS = 5_000
@@ -160,7 +160,7 @@ export const LNBITS_ANSWER_BYTES = 8 * 1024 * 1024
 export const LNBITS_HASHES = 100
 /** Most replies stored or settled in one transaction. */
 export const OUTBOX_BATCH = 128
-/** Between two writings of what relays answered. */
+/** Pause between two writings of what relays answered, ms. */
 export const OUTBOX_REST_MS = 20
 /** Longest pause between two tries of a reply, seconds. */
 export const OUTBOX_RETRY_MAX_SECONDS = 600
@@ -204,9 +204,9 @@ export const QUOTE_SLOTS = 32
 export const PUBLISH_MS = 10_000
 /** Memory of one run of the command backend, 2 GiB: one runaway program must not take the machine. */
 export const COMMAND_MEMORY_BYTES = 2 * 1024 * 1024 * 1024
-/** Between SIGTERM and SIGKILL of a command: time to remove its temporary files. */
+/** Between SIGTERM and SIGKILL of a command, ms: time to remove its temporary files. */
 export const COMMAND_GRACE_MS = 2_000
-/** How long output is awaited after a command has exited, should a stray child hold its pipe. */
+/** How long output is awaited after a command has exited, ms: a stray child may hold its pipe. */
 export const COMMAND_DRAIN_MS = 1_000
 /** Largest event of LNbits' websocket read, 64 KiB: one payment object with a long memo is 6 KiB. */
 export const LNBITS_EVENT_BYTES = 64 * 1024
@@ -256,7 +256,7 @@ export const MESSAGES_PER_HOUR = 120
 export const PROGRAM_MESSAGES_PER_MINUTE = 1_200
 /** Refusals told to one key an hour: two programs that cannot read each other fall silent. */
 export const REFUSALS_PER_HOUR = 30
-/** Keys whose messages are counted, 100 bytes each. */
+/** Keys whose messages are counted, and messages whose failures are; 100 bytes each. */
 export const SENDERS_KEPT = 20_000
 /** Messages taken back that are remembered, in case they arrive after that. */
 export const CANCELS_KEPT = 10_000

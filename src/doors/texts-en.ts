@@ -38,10 +38,10 @@ export interface RefusalFacts {
   found?: 'file' | 'job' | 'amount' | 'input' | 'bid' | undefined
 }
 
-/** What separates a customer from the next tier. */
 const NOT_SERVED =
   'This key is not served here. If you think that is a mistake, write to the operator.'
 
+/** What separates a customer from the next tier. */
 export interface NextTierFacts {
   /** The next tier, or null at the top. */
   next: string | null

@@ -12,14 +12,17 @@ import type { Identity, NostrEvent, Rumor } from '../nostr/types.ts'
 import type { Via } from '../store/inbox.ts'
 import type { Incoming } from './request.ts'
 
-/** A text that a customer sent by DM, opened and verified; form and command are not yet read. */
+/** A text that a customer sent, opened and verified; form and command are not yet read. */
 export interface Letter {
   sender: string
   via: Via
+  /** Unix seconds. */
   rumorAt: number
   rumorId: string
   text: string
+  /** URL of the relay that it came by first. */
   relay: string
+  /** The seal or the signed event as JSON: the only proof of who asked. */
   proof: string
 }
 
@@ -29,7 +32,7 @@ export interface Wanted {
   model?: string | undefined
   /** Lowers the model's output cap, never raises it. */
   maxOutputTokens?: number | undefined
-  /** Most the customer will pay, millisats. */
+  /** The most the customer will pay, millisats. */
   bidMsat?: number | undefined
 }
 

@@ -46,9 +46,9 @@ export interface JourneyOptions {
   take(event: NostrEvent, relay: string): Promise<Taken>
   /** What is known of a key's profile by now; not waited for. */
   isBot(pubkey: string): boolean
-  /** With so many bits of proof of work, if a relay wants it. */
+  /** Wraps and signs a stored reply; the wrap shows `powBits` of proof of work, which some relays want. */
   sign(row: OutboxRow, powBits?: number): Promise<SignedReply>
-  /** The same, unless something is to be asked or waited for. */
+  /** The same where nothing has to be looked up or waited for; undefined where something has. */
   signAtOnce(row: OutboxRow): Promise<SignedReply | undefined>
   publish(
     event: { id: string; json: string },

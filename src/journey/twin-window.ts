@@ -17,9 +17,7 @@ export interface TwinWindow {
 
 /** Seconds between the marks that are kept. */
 const MARK_SECONDS = 30
-/**
- * An id is taken under the pool's lock, up to a statement's time-out after its transaction began.
- */
+/** Above `TWIN_SECONDS`, because a mark may be half a minute old and a job's id younger than its `now()`. */
 const WINDOW_SECONDS = TWIN_SECONDS + 2 * MARK_SECONDS
 
 export function createTwinWindow(): TwinWindow {

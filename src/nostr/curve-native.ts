@@ -26,7 +26,7 @@ const KEYPAIR_BYTES = 96
  * functions is missing.
  *
  * C trusts its caller: a short buffer is a memory fault, not an exception. So each length is checked
- * here in front of each call, the binding stays at these nine functions, and only objects that the
+ * here in front of each call, the binding stays at the few functions of `bind`, and only objects that the
  * library itself has parsed are handed on to it (it aborts the process on others).
  */
 export function loadNativeCurve(): Curve {

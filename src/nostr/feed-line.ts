@@ -150,7 +150,7 @@ export class FeedLine {
     let until = now + AHEAD_SECONDS
     for (let count = 0; count < RELAY_PAGES && page.outcome === 'eose'; count += 1) {
       this.#pages += 1
-      // A page that is all of its last second cannot be passed by its oldest time.
+      // The oldest second once more, for it may go on in the next page; unless this page was all of one second.
       until = Math.min(page.oldest + 1, until - 1)
       if (page.hint === 'finish' || page.count === 0 || until < since) {
         return { complete: true, live, refused: undefined }

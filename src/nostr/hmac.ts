@@ -9,8 +9,8 @@ const DIGEST_BYTES = 32
  * key, at most 64 bytes, is padded into those first bytes, which are the caller's to spare.
  *
  * By two hashes in one call each, which cost half a microsecond: node:crypto's HMAC makes an object of JavaScript
- * and one of OpenSSL for each, and a trip of a wrap needs eighteen. Nothing here waits, so that one room for all
- * callers is enough.
+ * and one of OpenSSL for each, and opening one wrap and answering it needs eighteen. Nothing here waits, so that one
+ * buffer serves all callers.
  */
 export function hmacInto(target: Buffer, at: number, key: Uint8Array, input: Buffer): void {
   if (key.length > PAD_BYTES || input.length < PAD_BYTES) throw new RangeError('no room for a key')

@@ -3,8 +3,8 @@ import { randomFillSync } from 'node:crypto'
 const STOCK_BYTES = 4_096
 
 /**
- * Fresh random bytes out of a stock, in memory of their own. A trip of a wrap takes five times 32 of them, and
- * each by itself would be a call into the kernel. What was handed out is wiped from the stock.
+ * Fresh random bytes out of a stock, in memory of their own. A wrap that is opened and answered takes five times
+ * 32 of them, and each by itself would be a call into the kernel. What was handed out is wiped from the stock.
  */
 export function freshBytes(count: number): Uint8Array {
   if (used + count > STOCK_BYTES) {

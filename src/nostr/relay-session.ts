@@ -23,7 +23,7 @@ export interface Session {
   tripped(): boolean
 }
 
-/** A cheap refusal reads about this many bytes for one unit of budget, as a power of two. */
+/** What a frame costs of the relay's budget: one unit, and one for each 4 KiB, which is this power of two. */
 const UNIT_BITS = 12
 
 interface Parts {

@@ -196,7 +196,7 @@ async function withdrawalBreaches(sql: AnySql): Promise<Breach[]> {
   return [...rows]
 }
 
-/** What the hot tables have audited here instead of foreign keys, which would cost each decision. */
+/** Rows that lost what they belong to. The hot tables have no foreign keys, which would cost each decision. */
 async function lostBreaches(sql: AnySql): Promise<Breach[]> {
   const rows = await sql<Breach[]>`
     select 'a job has its customer' as rule, count(*) as rows

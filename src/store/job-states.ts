@@ -8,9 +8,9 @@ export type JobState =
   | 'awaiting_payment'
   /** Put there by accept (free, from balance) or by a payment; taken out by settle. */
   | 'working'
-  /** Delivered and settled; final. */
+  /** There is a result, and the money is settled; final. The outbox delivers it. */
   | 'done'
-  /** Not delivered, everything refunded; final. */
+  /** There is no result, and everything is refunded; final. */
   | 'failed'
   /** The invoice was not paid in time or the customer cancelled; final. Late money goes to the balance. */
   | 'expired'

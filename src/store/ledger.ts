@@ -1,6 +1,6 @@
 import type { Tx } from './database.ts'
 
-/**
+/*
  * Double entry. A transfer moves sats from `debit` to `credit` once per (cause, kind); rows are never
  * changed. Balances live where they are guarded: `accounts` (pool, operator, lightning),
  * `customers.balance_sats`, `jobs.held_sats` and `withdrawals.held_sats`, each with a CHECK.
@@ -10,18 +10,39 @@ import type { Tx } from './database.ts'
  * Lock order everywhere: pool, then customers, then jobs and withdrawals. Whoever moves money locks the
  * pool row first (`lockPool`), so that no two transactions can wait for each other.
  */
+
+/**
+ * Why sats move, and from where to where:
+ *
+ * seed, pool_add     operator → pool, at the first start and by `tithe pool add`
+ * donation           lightning → pool
+ * top_up             lightning → customer
+ * late_payment       lightning → customer, of an invoice whose job had no use for it, or for all of it
+ * incoming_fee       operator → lightning, what the node kept of a payment that came in
+ * hold               customer → job, work that is paid from the balance
+ * payment            lightning → job, work that is paid by an invoice
+ * reserve            pool → job, the pool's part of either, before the cost is known
+ * shortfall          operator → job, what it lacks when it ends
+ * earned             job → operator, its true cost
+ * returned, refund   job → pool and job → customer, what is left
+ * credit             operator → pool, the tithe
+ * withdraw_hold      customer → withdrawal, the amount and its fee's reserve
+ * withdrawn          withdrawal → lightning
+ * withdraw_fee       withdrawal → lightning, and operator → lightning above the reserve
+ * withdraw_returned  withdrawal → customer, what is left
+ */
 export type TransferKind =
   | 'seed'
   | 'pool_add'
   | 'donation'
   | 'top_up'
-  | 'payment'
   | 'late_payment'
   | 'incoming_fee'
-  | 'reserve'
   | 'hold'
-  | 'earned'
+  | 'payment'
+  | 'reserve'
   | 'shortfall'
+  | 'earned'
   | 'returned'
   | 'refund'
   | 'credit'
@@ -32,6 +53,7 @@ export type TransferKind =
 
 export interface Transfer {
   kind: TransferKind
+  /** From whom to whom. `lightning` alone grows when it is debited. */
   debit: string
   credit: string
   sats: number
