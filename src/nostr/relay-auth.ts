@@ -52,10 +52,16 @@ export function createRelayAuth(options: {
 
   async function authenticate(): Promise<boolean> {
     state = 'asking'
-    tries += 1
-    triedAt = clock.now()
     if (challenge === undefined) await nextChallenge()
-    state = challenge === undefined ? 'refused' : await ask(challenge)
+    let answered: string | undefined
+    do {
+      tries += 1
+      triedAt = clock.now()
+      answered = challenge
+      const answer = answered === undefined ? 'refused' : await ask(answered)
+      // A challenge may be replaced while its answer is on the way; then it was not us that was refused.
+      state = answer === 'refused' && challenge !== answered && tries < TRIES ? 'asking' : answer
+    } while (state === 'asking')
     attempt = undefined
     const passed = state !== 'refused'
     options.onSettled(passed)

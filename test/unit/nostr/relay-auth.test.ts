@@ -119,6 +119,30 @@ test('CLOSED may come before the challenge it is about', async () => {
   await eventually('EOSE', () => eoses === 1)
 })
 
+test('a challenge that changes while it is answered is answered anew, not after a minute', async () => {
+  let challenge = 'c-0'
+  await using server = await scripted((message, say) => {
+    const [type, id] = message
+    const answers = auths(server.heard)
+    if (type === 'AUTH' && answers.length === 1) {
+      challenge = 'c-1'
+      say('AUTH', challenge)
+      say('OK', (id as NostrEvent).id, false, 'invalid: the challenge is old')
+    } else if (type === 'AUTH') say('OK', (id as NostrEvent).id, true, '')
+    else if (answers.length > 1) say('EOSE', id)
+    else {
+      say('AUTH', challenge)
+      say('CLOSED', id, 'auth-required: who are you')
+    }
+  })
+  await using relay = connected({ url: server.url, identity: bot })
+  const said: string[] = []
+  const onClosed = (prefix: string) => said.push(prefix)
+  relay.subscribe({ filters: [dm], onEvent() {}, onEose: () => said.push('EOSE'), onClosed })
+  await eventually('an end', () => said.length > 0)
+  expect(said).toEqual(['EOSE'])
+})
+
 test('restricted is taken for auth-required as long as we are not authenticated', async () => {
   await using server = await scripted((message, say) => {
     const [type, id] = message
