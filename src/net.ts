@@ -91,8 +91,8 @@ export interface NetOptions {
   log: Log
 }
 
-/** Other streams than gift wraps carry true dates; a quarter of an hour covers clocks that differ. */
-const BACKDATE_SECONDS = 900
+/** Other events than gift wraps carry the date they were written, and a client without a network sends them later. */
+const BACKDATE_SECONDS = 86_400
 const OWN_PUBLISH_MS = 5_000
 /** How often cursors are stored: what is read again after a start is dropped as a repeat. */
 const ADVANCE_MS = 60_000

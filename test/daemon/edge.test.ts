@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { encryptNip04 } from '../../src/nostr/nip04.ts'
 import { type DaemonLab, daemonLab } from '../support/daemon-lab.ts'
 import type { DaemonProcess } from '../support/daemon-process.ts'
-import { newIdentity, signed, talk } from '../support/relay-lab.ts'
+import { newIdentity, nowSeconds, signed, talk } from '../support/relay-lab.ts'
 import type { Heard } from '../support/strangers/mailbox.ts'
 import { type RawStranger, rawStranger } from '../support/strangers/nostr-tools.ts'
 import { until } from '../support/until.ts'
@@ -105,6 +106,24 @@ test('a job request is taken back by its author and by nobody else', async () =>
   const jobs = await lab.db.sql`select reason from jobs where customer = ${one.pubkey}`
   expect(jobs).toEqual([{ reason: 'cancelled' }])
 })
+
+// A client without a network keeps what it wrote, and its date, until there is one.
+test.each([4, 5050])(
+  'a kind %i that was sent long after it was written is answered',
+  async (kind) => {
+    const one = newIdentity()
+    await using line = await talk(lab.relay.url)
+    const content = kind === 4 ? encryptNip04(one, daemon.pubkey, 'late') : ''
+    const tags = kind === 4 ? toBot() : [...toBot(), ['i', 'late', 'text']]
+    line.say('EVENT', signed(one, { kind, content, tags, created_at: nowSeconds() - 3_000 }))
+    const reply = await until(
+      'an invoice',
+      async () => (await lab.db.sql`select step from outbox where customer = ${one.pubkey}`)[0],
+      3_000,
+    )
+    expect(reply).toMatchObject({ step: 'invoice' })
+  },
+)
 
 // A relay sends both in one breath, by two subscriptions: the second may be read before the first is a job.
 test('a job request that is taken back in the same breath is no job that waits for payment', async () => {
