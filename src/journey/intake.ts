@@ -110,6 +110,7 @@ export function createIntake({ identity, open, clock, powBits = 0 }: IntakeOptio
     if (receivers.length !== 1 || receivers[0]?.[1] !== identity.pubkey) {
       return { kind: 'dropped', why: 'p-tag' }
     }
+    if (isExpired(event.tags, unixSeconds(clock))) return { kind: 'dropped', why: 'expired' }
     const text = decrypters.decryptNip04(event.pubkey, event.content)
     if (text === undefined) return { kind: 'dropped', why: 'nip04-decrypt' }
     const letter: Letter = {

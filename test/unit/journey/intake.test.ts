@@ -3,6 +3,7 @@ import { systemClock } from '../../../src/clock.ts'
 import { refusal } from '../../../src/doors/replies.ts'
 import { createIntake, type Taken } from '../../../src/journey/intake.ts'
 import { makeRumor, openGiftWrap } from '../../../src/nostr/giftwrap.ts'
+import { encryptNip04 } from '../../../src/nostr/nip04.ts'
 import { minePow } from '../../../src/nostr/pow.ts'
 import type { EventTemplate, NostrEvent } from '../../../src/nostr/types.ts'
 import { newIdentity } from '../../support/relay-lab.ts'
@@ -104,4 +105,19 @@ test('a zap receipt that names the bot is no request and no payment', async () =
   const receipt = stranger.sign({ kind: 9_735, created_at: now, tags, content: '' })
   expect(await take(receipt, 'ws://relay')).toMatchObject({ kind: 'dropped' })
   expect(await why({ kind: 9_735 })).toBe('rumor-kind')
+})
+
+// Some relays take and serve what has expired (NIP-40); a wrap that has is refused by its opener.
+test.each([4, 5_050])('a kind %i that has expired is not answered any more', async (kind) => {
+  const open = async () => ({ ok: false, code: 'kind' }) as const
+  const take = createIntake({ identity: bot, open, clock: systemClock })
+  const content = kind === 4 ? encryptNip04(customer, bot.pubkey, 'hello') : 'hello'
+  const expiring = (at: number) => [
+    ['p', bot.pubkey],
+    ['expiration', `${at}`],
+  ]
+  const sent = (at: number) =>
+    take(customer.sign({ kind, created_at: now, content, tags: expiring(at) }), 'ws://relay')
+  expect(await sent(now - 1)).toEqual({ kind: 'dropped', why: 'expired' })
+  expect((await sent(now + 600)).kind).toMatch(/letter|request/)
 })
