@@ -192,6 +192,10 @@ function decideOne(books: Books, request: PricedRequest, id: number, gate: Gate)
   }
   const purse = purseOf(decision, facts, standing.room.terms.breakerSats, pool)
   const { absorbSats, working } = purse
+  const chargeSats = request.estimatedSats - absorbSats
+  if (request.bidMsat !== undefined && chargeSats * 1000 > request.bidMsat) {
+    return { refused: 'amount_out_of_range', found: 'bid', limitMin: chargeSats }
+  }
   const unsold = working ? undefined : refuseInvoice(books, gate)
   if (unsold) return unsold
   const job: NewJob = {
@@ -206,11 +210,11 @@ function decideOne(books: Books, request: PricedRequest, id: number, gate: Gate)
     serve: absorbSats === 0 ? 'gate' : decision.serve,
     paidFrom: purse.paidFrom,
     estimatedSats: request.estimatedSats,
-    chargeSats: request.estimatedSats - absorbSats,
+    chargeSats,
     promisedSats: working ? 0 : absorbSats,
     reservedSats: working ? absorbSats : 0,
     reservedDay: working && absorbSats > 0 ? pool.day : null,
-    paidSats: purse.paidFrom === 'balance' ? request.estimatedSats - absorbSats : 0,
+    paidSats: purse.paidFrom === 'balance' ? chargeSats : 0,
     usdPerBtc: request.usdPerBtc,
     inputTokens: request.inputTokens,
     outputTokens: request.outputTokens,

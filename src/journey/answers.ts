@@ -51,8 +51,6 @@ export interface Answers {
   read(incoming: Incoming, question: Exclude<Question, { name: 'cancel' }>): Promise<Reply>
   /** Takes the message in and puts its reply, if there is one, in the outbox, in one transaction. */
   reply: Batcher<Answer, Answered>
-  /** What a job of this estimate would cost the customer now. Writes nothing. */
-  chargeFor(customer: string, estimateSats: number): Promise<number>
   /** Takes in a message that is too old to be executed; asks to resend once a day at most. */
   tooOld(incoming: Incoming): Promise<Answered>
   /** Ends an unpaid job of the customer. */
@@ -71,10 +69,6 @@ export function createAnswers(options: AnswersOptions): Answers {
       write: (answers) => inTransaction(sql, (tx) => writeAll(tx, answers, options)),
       isOutage: isConnectionLoss,
     }),
-    async chargeFor(customer, estimateSats) {
-      const { decision } = await asked.freeTier.decideDryRun(sql, { customer, estimateSats })
-      return decision.chargeSats
-    },
     tooOld: (incoming) =>
       answerOnce(options, incoming, 'too_old', async (tx) =>
         (await wasTold(tx, incoming.to.customer, 'too_old')) ? undefined : refusal('too_old'),

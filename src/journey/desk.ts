@@ -14,7 +14,7 @@ import type { Batcher } from './batcher.ts'
 import type { Funds } from './funds.ts'
 import { incomingOf, type Letter, requestHashOf, type Taken, type Wanted } from './intake.ts'
 import type { Manners, Said } from './manners.ts'
-import type { PricingService, Quoted } from './prices.ts'
+import type { PricingService } from './prices.ts'
 import type { Incoming, PricedRequest } from './request.ts'
 
 export interface DeskOptions {
@@ -88,14 +88,12 @@ export function createDesk(options: DeskOptions) {
     const { request, model, maxOutputTokens, bidMsat } = wanted
     const price = await prices.estimateRequestCost(request, model, maxOutputTokens)
     if ('refused' in price) return answer(incoming, refusal(price.refused, priceBound(price)))
-    const tooDear =
-      bidMsat === undefined ? undefined : await aboveBid(answers, incoming, price, bidMsat)
-    if (tooDear) return answer(incoming, tooDear)
     const accepted = await accept.add({
       ...incoming,
       request,
       requestHash: requestHashOf(request),
       ...price,
+      bidMsat,
     })
     await failpoint('accept:committed')
     if (accepted.outcome === 'job') options.takeJob(accepted.job)
@@ -161,19 +159,6 @@ function createTakenBack() {
 
 function isTooOld({ rumorAt }: Letter, { clock, bornAt }: DeskOptions): boolean {
   return rumorAt < Math.max(unixSeconds(clock) - REQUEST_AGE_SECONDS, bornAt - BIRTH_SLACK_SECONDS)
-}
-
-/** A customer who bids pays no more; what the pool pays is within any bid. */
-async function aboveBid(
-  answers: Answers,
-  { to }: Incoming,
-  { estimatedSats }: Quoted,
-  bidMsat: number,
-): Promise<ReplyOf<'refused'> | undefined> {
-  if (estimatedSats * 1000 <= bidMsat) return undefined
-  const chargeSats = await answers.chargeFor(to.customer, estimatedSats)
-  if (chargeSats * 1000 <= bidMsat) return undefined
-  return refusal('amount_out_of_range', { found: 'bid', limitMin: chargeSats })
 }
 
 type Served = Exclude<Taken, { kind: 'dropped' }>

@@ -17,4 +17,6 @@ export interface PricedRequest extends Incoming {
   usdPerBtc: number | null
   inputTokens: number
   outputTokens: number
+  /** Most that the customer will pay, millisats; what the pool pays is within any bid. */
+  bidMsat?: number | undefined
 }

@@ -145,4 +145,12 @@ export const gateBugs: PlantedBug[] = [
     replace: "where name = 'no pool' and",
     tests: ['test/journey/rules-grant.test.ts › free work leaves the pool'],
   },
+  {
+    name: 'bid-against-what-is-not-asked',
+    why: 'a customer who bids gets an invoice above the bid, and a program pays it',
+    file: 'src/journey/accept.ts',
+    find: 'chargeSats * 1000 > request.bidMsat',
+    replace: 'decision.chargeSats * 1000 > request.bidMsat',
+    tests: ['test/journey/bids.test.ts › no invoice is above the bid'],
+  },
 ]
