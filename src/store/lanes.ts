@@ -97,7 +97,9 @@ export const outboxLane: LaneQueries<OutboxRow> = {
       from (
         select extract(epoch from min(due_at) - now())::float8 * 1000 as wait_ms
         from outbox where due_at > now()
-      ) w left join claimed on true`
+      ) w left join claimed on true
+      -- As they were put: of one job, what is told first must go out first.
+      order by id`
     return split(rows)
   },
   ...onceClaimed('outbox'),

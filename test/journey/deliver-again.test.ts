@@ -191,3 +191,19 @@ test('by a clock that is an hour behind a reply waits no longer for the one befo
   await deliver(await claimAgain(result))
   expect(got.one.size).toBe(1)
 })
+
+test('replies that are claimed together are in the order in which they were put', async () => {
+  const [job] = await db.sql<{ id: number }[]>`select nextval('jobs_id_seq') as id`
+  const jobId = job?.id ?? 0
+  const put = [
+    await reply(jobId, 'invoice'),
+    await reply(jobId, 'working'),
+    await reply(jobId, 'end'),
+  ]
+  const ids = put.map(({ id }) => id)
+  await db.sql`update outbox set due_at = now() where id = any(${ids}::bigint[])`
+  // A row that was changed lies behind the others.
+  await db.sql`update outbox set due_at = now() - interval '1 second' where id = ${ids[0] ?? 0}`
+  const { rows } = await outboxLane.claim(db.sql, 10, 'test', 30)
+  expect(rows.map(({ id }) => id).filter((id) => ids.includes(id))).toEqual(ids)
+})

@@ -126,4 +126,13 @@ export const replyBugs: PlantedBug[] = [
     replace: 'kept.clear()',
     tests: ['test/unit/lightning/lnurl.test.ts › DNS rebinding'],
   },
+  {
+    name: 'claimed-as-they-lie',
+    why: 'after an outage a result goes out before the word that its work goes on',
+    file: 'src/store/lanes.ts',
+    find: `
+      order by id\``,
+    replace: '`',
+    tests: ['test/journey/deliver-again.test.ts › in the order in which they were put'],
+  },
 ]
