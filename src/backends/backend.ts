@@ -6,11 +6,6 @@ export interface Backend {
    * @throws BackendError for every failure of the backend, and when `signal` aborts.
    */
   run(work: Work): Promise<Finished>
-  /**
-   * Asks whether it is there, without doing work; the text says what answered, for operators.
-   * @throws BackendError when it is not.
-   */
-  check?(signal: AbortSignal): Promise<string>
 }
 
 export interface Work {
@@ -40,19 +35,12 @@ export class BackendError extends Error {
   readonly code: BackendFault
   /** Whether the same work may well succeed if it is run again. */
   readonly retryable: boolean
-  /** How long the backend asked to be left alone. */
-  readonly retryAfterMs: number | undefined
 
-  constructor(
-    code: BackendFault,
-    message: string,
-    { retryable, retryAfterMs }: { retryable: boolean; retryAfterMs?: number | undefined },
-  ) {
+  constructor(code: BackendFault, message: string, { retryable }: { retryable: boolean }) {
     super(message)
     this.name = 'BackendError'
     this.code = code
     this.retryable = retryable
-    this.retryAfterMs = retryAfterMs
   }
 }
 

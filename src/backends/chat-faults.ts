@@ -47,9 +47,6 @@ export function startDeadline({
 /** Answers that another try may change: too busy, too early, or broken for the moment. */
 const RETRYABLE = new Set([408, 409, 425, 429])
 
-/** Longest pause a server can ask for; beyond it the job's own retry rules decide. */
-const RETRY_AFTER_SECONDS_MAX = 600
-
 /** Codes by which servers say that they looked at the request and do not want it. */
 const REJECTED = new Set(['content_filter', 'content_policy_violation'])
 
@@ -62,10 +59,7 @@ export async function refusedStatus(
   const fault = new BackendError(
     code !== undefined && REJECTED.has(code) ? 'rejected' : 'backend_failed',
     `status ${status}${code ? ` (${code})` : ''}`,
-    {
-      retryable: status >= 500 || RETRYABLE.has(status),
-      retryAfterMs: retryAfterMs(response.headers.get('retry-after')),
-    },
+    { retryable: status >= 500 || RETRYABLE.has(status) },
   )
   return { fault, param }
 }
@@ -77,11 +71,6 @@ async function errorBody(response: Response): Promise<string> {
   } catch {
     return ''
   }
-}
-
-function retryAfterMs(header: string | null): number | undefined {
-  const seconds = header !== null && /^\d{1,9}$/.test(header) ? Number(header) : undefined
-  return seconds === undefined ? undefined : Math.min(seconds, RETRY_AFTER_SECONDS_MAX) * 1000
 }
 
 /** Whatever a conversation threw, without its words: errors of fetch may name hosts. */

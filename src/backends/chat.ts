@@ -40,19 +40,6 @@ export function createChat(options: ChatOptions): Backend {
   const dialects = new Map<string, Dialect>()
   const authorization = options.apiKey ? { authorization: `Bearer ${options.apiKey}` } : {}
 
-  /** Everything one conversation with the server may throw becomes a BackendError. */
-  async function within<T>(signal: AbortSignal, talk: (deadline: Deadline) => Promise<T>) {
-    if (signal.aborted) throw aborted()
-    const deadline = startDeadline({ signal, timeoutMs, idleMs })
-    try {
-      return await talk(deadline)
-    } catch (error) {
-      throw asBackendError(error, deadline)
-    } finally {
-      deadline.end()
-    }
-  }
-
   async function ask(work: Work, deadline: Deadline): Promise<Response> {
     const dialect = dialects.get(work.model) ?? { capField: 'max_tokens', includeUsage: true }
     const response = await fetch(`${baseUrl}/chat/completions`, {
@@ -78,22 +65,19 @@ export function createChat(options: ChatOptions): Backend {
 
   return {
     name: 'chat',
-    run: (work) =>
-      within(work.signal, async (deadline) => {
+    async run(work) {
+      const { signal } = work
+      if (signal.aborted) throw aborted()
+      const deadline = startDeadline({ signal, timeoutMs, idleMs })
+      try {
         const response = await ask(work, deadline)
         return finished(work, await readAnswer(response, deadline), countTokens)
-      }),
-    check: (signal) =>
-      within(signal, async (deadline) => {
-        const response = await fetch(`${baseUrl}/models`, {
-          redirect: 'error',
-          headers: authorization,
-          signal: deadline.signal,
-        })
-        if (!response.ok && response.status !== 404) throw (await refusedStatus(response)).fault
-        await response.body?.cancel()
-        return response.ok ? 'answers and lists its models' : 'answers, without a list of models'
-      }),
+      } catch (error) {
+        throw asBackendError(error, deadline)
+      } finally {
+        deadline.end()
+      }
+    },
   }
 }
 

@@ -1,7 +1,6 @@
-import { constants } from 'node:fs'
-import { access, mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { COMMAND_GRACE_MS, COMMAND_MEMORY_BYTES, RESULT_CHARS } from '../limits.ts'
 import { aborted, type Backend, BackendError } from './backend.ts'
 import { confine, type Ending, runConfined } from './confined.ts'
@@ -63,14 +62,6 @@ export function createCommand(options: CommandOptions): Backend {
       } finally {
         if (scratch) await removeScratch(scratch)
       }
-    },
-    async check() {
-      try {
-        await access(confined.program, constants.X_OK)
-      } catch {
-        throw failed('the program is gone')
-      }
-      return `${basename(confined.program)} is there`
     },
   }
 }

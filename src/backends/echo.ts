@@ -23,7 +23,6 @@ export function createEcho({ clock, delayMs = 0, countTokens }: EchoOptions): Ba
       const result = withinTokens(text, maxOutputTokens ?? Number.POSITIVE_INFINITY, countTokens)
       return { result, usage: { input: countTokens(request), output: countTokens(result) } }
     },
-    check: async () => 'echo is always there',
   }
 }
 

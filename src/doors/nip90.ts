@@ -36,8 +36,6 @@ export interface JobRequest {
   bidMsat?: number
   /** Where answers are wanted. Not checked for private addresses: that is the publisher's. */
   relays: string[]
-  /** Wanted MIME type; we answer text whatever it says. */
-  output?: string
 }
 
 /** `not_ours` is dropped in silence, everything else is answered. */
@@ -122,12 +120,10 @@ function wishes(tags: string[][], clearTags: string[][]) {
     [...tags, ...clearTags].find(([name]) => name === wanted)?.slice(1) ?? []
   const maxOutputTokens = count(param(tags, 'max_tokens'))
   const bidMsat = count(wish('bid')[0])
-  const output = wish('output')[0]
   return {
     relays: relaysIn(wish('relays')),
     ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
     ...(bidMsat === undefined ? {} : { bidMsat }),
-    ...(output && output.length <= 100 ? { output } : {}),
   }
 }
 

@@ -56,15 +56,6 @@ export function settle({
   }
 }
 
-/** A failed job's end, with what the backend cost the operator all the same. */
-export interface FailedSettlement extends Settlement {
-  /**
-   * Cost of the failed work, to be counted against the key's budget of the day so that crafted
-   * failures are not free. Zero while backends do not report what a failure cost them.
-   */
-  backendCostSats: number
-}
-
 /**
  * Settles a job that brought no result: nothing is absorbed or charged, all that was paid is
  * refunded and all that was reserved returned.
@@ -76,7 +67,6 @@ export function settleFailed({
 }: {
   reservedSats: number
   paidSats: number
-}): FailedSettlement {
-  const settlement = settle({ actualSats: 0, reservedSats, paidSats, poolCreditPct: 0 })
-  return { ...settlement, backendCostSats: 0 }
+}): Settlement {
+  return settle({ actualSats: 0, reservedSats, paidSats, poolCreditPct: 0 })
 }

@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs'
-import { BackendError } from '../../backends/backend.ts'
 import { type BackendChoice, buildBackend } from '../../backends/build.ts'
 import { countTokens } from '../../backends/tokenizer.ts'
 import type { Clock } from '../../clock.ts'
@@ -28,8 +27,8 @@ export async function checkBackend(
     }
     return checks
   } catch (error) {
-    // A program that is not there throws when it is built.
-    if (!(error instanceof BackendError || error instanceof Error)) throw error
+    // A `BackendError`, or what a program that is not there throws when it is built.
+    if (!(error instanceof Error)) throw error
     const remedy = lostPath(choice) ?? remedies[choice.kind]
     return [fail(`did not do a tiny job: ${error.message}`, remedy)]
   }

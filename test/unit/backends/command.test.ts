@@ -8,7 +8,6 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
-  writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -112,16 +111,6 @@ describe('a command', () => {
     expect(() => command(['/etc/passwd'])).toThrow('can be run')
     expect(() => command([''])).toThrow('can be run')
     expect(() => command([])).toThrow('can be run')
-  })
-
-  test('is checked without being run, also after it has gone', async () => {
-    const program = join(home, 'program')
-    writeFileSync(program, `#!/bin/sh\ntouch ${home}/ran\n`, { mode: 0o755 })
-    const backend = command([program])
-    expect(await backend.check?.(signal)).toBe('program is there')
-    expect(existsSync(`${home}/ran`)).toBe(false)
-    rmSync(program)
-    await expect(backend.check?.(signal)).rejects.toMatchObject(giveUp)
   })
 
   test('whose directory is gone fails', async () => {

@@ -68,7 +68,6 @@ describe('a clear request', () => {
       encrypted: false,
       bidMsat: 21_000,
       relays: ['wss://one.example', 'wss://two.example'],
-      output: 'text/plain',
     })
   })
 

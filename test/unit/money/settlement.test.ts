@@ -40,7 +40,6 @@ test('a failed job gives everything back and credits nothing', () => {
     returnedSats: 200,
     shortfallSats: 0,
     creditSats: 0,
-    backendCostSats: 0,
   })
 })
 
