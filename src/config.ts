@@ -2,13 +2,7 @@ import { join, resolve } from 'node:path'
 import { checkMoneyRules, type MoneyRules } from './money/rules.ts'
 import type { Secret } from './secret.ts'
 import type { Model } from './setting-texts.ts'
-import {
-  environment,
-  type SettingName,
-  type SettingNote,
-  type Settings,
-  settingNotes,
-} from './settings.ts'
+import { environment, type SettingName, type Settings } from './settings.ts'
 
 /** Everything an operator chose, read once at start, frozen, in the units the program counts in. */
 export interface Config {
@@ -135,9 +129,6 @@ export function configProblemText(problems: ConfigProblem[]): string {
     'Every setting is listed in .env.example.',
   ].join('\n')
 }
-
-/** All settings in order with default and meaning. */
-export const settingsTable = (): (SettingNote & { name: string })[] => settingNotes()
 
 function ownTexts(env: Environment): Texts {
   const texts: Texts = {}

@@ -185,9 +185,9 @@ function readModel(entry: unknown): Model | { problems: string[] } {
   return 'problem' in rate ? { problems: [masked(rate.problem)] } : shape.data
 }
 
-export const apiKey = hidden('a key: 8 to 512 visible characters without blanks', (text) =>
-  /^[!-~]{8,512}$/.test(text) ? secret(text) : undefined,
-)
+export const KEY_RULE = 'a key: 8 to 512 visible characters without blanks'
+export const isApiKey = (text: string): boolean => /^[!-~]{8,512}$/.test(text)
+export const apiKey = hidden(KEY_RULE, (text) => (isApiKey(text) ? secret(text) : undefined))
 
 /**
  * A value as a message may show it: short, on one line, without passwords of URLs and without any

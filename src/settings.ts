@@ -271,7 +271,7 @@ export const environment = z.object({
 export type Settings = z.infer<typeof environment>
 export type SettingName = keyof Settings
 
-/** All settings in order, with default and meaning, for README.md and `.env.example`. */
+/** All settings in order, with default and meaning; tests hold `.env.example` and the documents to them. */
 export const settingNotes = (): (SettingNote & { name: string })[] =>
   Object.entries(environment.shape).map(([name, schema]) => {
     const note = notes.get(schema)

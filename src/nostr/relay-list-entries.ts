@@ -36,7 +36,10 @@ export function createEntries<Answer>(most = RELAY_LISTS_KEPT): Entries<Answer> 
   return {
     of(pubkey) {
       const entry: Entry<Answer> = entries.get(pubkey) ?? {
-        ...{ versions: new Map(), otherwise: 'failed', expiresAt: 0, asking: undefined },
+        versions: new Map(),
+        otherwise: 'failed',
+        expiresAt: 0,
+        asking: undefined,
       }
       // Put again at the end, so that the first entry is the one unused for longest.
       entries.delete(pubkey)

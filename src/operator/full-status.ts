@@ -7,7 +7,7 @@ import type { EventTemplate, Identity } from '../nostr/types.ts'
 import type { Sql } from '../store/database.ts'
 import { type LastDay, readLastDay } from '../store/overview.ts'
 import { attentionOf, type Overview, readOverview } from './overview.ts'
-import { POOL_STATUS_KIND, poolStates } from './pool-status.ts'
+import { expiresAt, POOL_STATUS_KIND, poolStates } from './pool-status.ts'
 import type { StatusMoment } from './status-loop.ts'
 
 /*
@@ -94,7 +94,7 @@ export function createFullStatus(options: {
         tags: [
           ['d', fullStatusLabel(key)],
           ['encrypted', 'nip44'],
-          ['expiration', String(moment.at + 3 * moment.intervalSeconds + 60)],
+          ['expiration', String(expiresAt(moment.at, moment.intervalSeconds))],
         ],
         content: encrypt(text, key),
       }

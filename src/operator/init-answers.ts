@@ -3,13 +3,13 @@ import type { Log } from '../log.ts'
 import { createIdentity, generateSecretKey, npub, parseSecretKey } from '../nostr/identity.ts'
 import type { Curve, Identity } from '../nostr/types.ts'
 import { secret } from '../secret.ts'
-import { readHttp, readPubkey, readRelay } from '../setting-texts.ts'
+import { KEY_RULE, readHttp, readPubkey, readRelay } from '../setting-texts.ts'
 import type { Terminal } from '../terminal.ts'
 import { checkDatabase } from './checks/database.ts'
 import { checkAdminKey, checkReached, checkReceiving } from './checks/lnbits.ts'
 import { checkRelay } from './checks/relay.ts'
 import { askBackend } from './init-backend.ts'
-import { apiKey, type Asker, byRule, byRuleOrEmpty, KEY_RULE } from './init-questions.ts'
+import { apiKey, type Asker, byRule, byRuleOrEmpty } from './init-questions.ts'
 
 export interface Answers {
   settings: { note: string; values: Record<string, string> }[]

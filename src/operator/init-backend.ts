@@ -1,10 +1,10 @@
 import type { BackendChoice } from '../backends/build.ts'
 import type { Clock } from '../clock.ts'
 import { secret } from '../secret.ts'
-import { models, readCommand, readHttp } from '../setting-texts.ts'
+import { KEY_RULE, models, readCommand, readHttp } from '../setting-texts.ts'
 import { checkBackend } from './checks/backend.ts'
 import { checkRate, type LnbitsAccess } from './checks/lnbits.ts'
-import { apiKey, type Asker, byRule, byRuleOrEmpty, KEY_RULE } from './init-questions.ts'
+import { apiKey, type Asker, byRule, byRuleOrEmpty } from './init-questions.ts'
 
 const BACKEND_MS = 60_000
 

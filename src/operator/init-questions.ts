@@ -1,4 +1,5 @@
 import { CommandError } from '../command.ts'
+import { isApiKey } from '../setting-texts.ts'
 import type { Terminal } from '../terminal.ts'
 import type { Check } from './checks/check.ts'
 import { linesOf } from './checks/show.ts'
@@ -58,8 +59,7 @@ const stopped = () => new CommandError('Stopped; nothing was written.')
 
 /** Reads the key of a server; the rule is `KEY_RULE`. */
 export const apiKey = (answer: string): string | undefined =>
-  /^[!-~]{8,512}$/.test(answer) ? answer : undefined
-export const KEY_RULE = 'a key: 8 to 512 visible characters without blanks'
+  isApiKey(answer) ? answer : undefined
 
 /** Reads an answer by the rule of a setting: `undefined` is refused with the rule. */
 export const byRule =

@@ -34,7 +34,7 @@ export function createMeasures(metrics: Metrics, creditOf: (chargeSats: number) 
   return {
     stage: (stage: Stage, ms: number) => metrics.stage(stage, ms),
     lane(name: string, what: 'begun' | 'retried' | 'lost') {
-      if (what === 'begun') metrics.laneClaimed(name, 1)
+      if (what === 'begun') metrics.laneClaimed(name)
       else if (what === 'retried') metrics.laneRetried(name)
       else metrics.laneLost(name)
     },

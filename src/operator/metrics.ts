@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Serve } from '../money/decide.ts'
+import { hostOf } from './screen.ts'
 
 /**
  * What the daemon counts, in Prometheus form. Labels come from closed lists of ours: no customer,
@@ -54,7 +55,7 @@ export interface Metrics {
   stage(stage: Stage, ms: number): void
   moved(kind: SatsKind, sats: number): void
   replied(outcome: 'acknowledged' | 'retried' | 'given_up'): void
-  laneClaimed(lane: string, rows: number): void
+  laneClaimed(lane: string): void
   laneRetried(lane: string): void
   laneLost(lane: string): void
   laneHeld(lane: string, rows: number): void
@@ -227,6 +228,3 @@ function createGauges(registry: Registry) {
     },
   }
 }
-
-/** Host and port alone: a path may hold an access token of the operator's. */
-const hostOf = (relay: string): string => URL.parse(relay)?.host ?? 'unknown'

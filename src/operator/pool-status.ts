@@ -125,8 +125,8 @@ export function poolStatusEvent(
   }
 }
 
-/** NIP-40 time: three missed intervals and a minute for slow relays. */
-const expiresAt = (at: number, intervalSeconds: number) => at + 3 * intervalSeconds + 60
+/** NIP-40 time, Unix seconds: three missed intervals and a minute for slow relays. */
+export const expiresAt = (at: number, intervalSeconds: number) => at + 3 * intervalSeconds + 60
 
 const DAY_SECONDS = 86_400
 

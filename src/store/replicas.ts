@@ -27,7 +27,7 @@ export interface Replica {
 }
 
 /** Silence after which a replica counts as gone, seconds: six words of it. */
-const GONE_SECONDS = 60
+export const GONE_SECONDS = 60
 /** Rows of replicas that died are kept for a day, for who asks what there was. */
 const KEPT = '1 day'
 

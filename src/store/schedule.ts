@@ -1,4 +1,5 @@
 import type { Sql } from './database.ts'
+import { GONE_SECONDS } from './replicas.ts'
 
 /** What has a due time: the states that a lane works on, and the tables that have a lane of their own. */
 export const scheduled = [
@@ -46,7 +47,7 @@ export async function readSchedule(sql: Sql, holder: string): Promise<Schedule &
       ) as invoices,
       (
         select count(*) filter (where holder <> ${holder})
-        from outbox_replicas where seen_at > now() - interval '1 minute'
+        from outbox_replicas where seen_at > now() - make_interval(secs => ${GONE_SECONDS})
         having count(*) > 0
       ) as others`
   return {

@@ -3,7 +3,8 @@ import { resolve } from 'node:path'
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { configProblemText, readConfig, settingsTable } from '../../src/config.ts'
+import { configProblemText, readConfig } from '../../src/config.ts'
+import { settingNotes } from '../../src/settings.ts'
 import { parseModelRate } from '../../src/money/model-rate.ts'
 import { estimateRequestCost } from '../../src/money/pricing.ts'
 import { environment } from '../../src/settings.ts'
@@ -50,7 +51,7 @@ describe('sandbox or real', () => {
   })
 
   test('blank values and foreign variables count as nothing', () => {
-    const blank = Object.fromEntries(settingsTable().map(({ name }) => [name, ' ']))
+    const blank = Object.fromEntries(settingNotes().map(({ name }) => [name, ' ']))
     expect(configOf({ ...blank, PATH: '/bin', RELAY: 'x' })).toEqual(configOf({}))
   })
 
@@ -289,7 +290,7 @@ describe('secrets', () => {
   })
 
   // Keys land in the wrong line by pasting, so every setting is tried with every kind of key.
-  test.each(settingsTable().map(({ name }) => name))(
+  test.each(settingNotes().map(({ name }) => name))(
     '%s never repeats a key in its complaint',
     (name) => {
       const canaries = [
@@ -342,11 +343,11 @@ describe('the list of settings', () => {
     ['DM_RELAYS', '`RELAYS`'],
     ['BACKEND', '`echo` in the sandbox'],
   ])('%s has the default %s', (name, expected) => {
-    expect(settingsTable().find((row) => row.name === name)?.default).toBe(expected)
+    expect(settingNotes().find((row) => row.name === name)?.default).toBe(expected)
   })
 
   test('every setting has a meaning that fits into a table', () => {
-    for (const { meaning } of settingsTable()) expect(meaning).toMatch(/^[^|\n]{10,250}$/)
+    for (const { meaning } of settingNotes()) expect(meaning).toMatch(/^[^|\n]{10,250}$/)
   })
 
   test('.env.example names every setting once, with its default', () => {
@@ -355,7 +356,7 @@ describe('the list of settings', () => {
     expect(shown.map(([name]) => name).toSorted()).toEqual(
       Object.keys(environment.shape).toSorted(),
     )
-    const byName = new Map(settingsTable().map((row) => [row.name, row.default]))
+    const byName = new Map(settingNotes().map((row) => [row.name, row.default]))
     const literal = new Set(Object.keys(environment.parse({})))
     for (const [name = '', value] of shown) {
       expect(`${name}=${value}`).toBe(`${name}=${literal.has(name) ? byName.get(name) : ''}`)

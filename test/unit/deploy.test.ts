@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { readConfig, settingsTable } from '../../src/config.ts'
+import { readConfig } from '../../src/config.ts'
+import { settingNotes } from '../../src/settings.ts'
 import { createMetrics } from '../../src/operator/metrics.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -107,7 +108,7 @@ test('what actions of alerts name as commands exists', () => {
   }
 })
 
-const names = new Set(settingsTable().map(({ name }) => name))
+const names = new Set(settingNotes().map(({ name }) => name))
 
 describe('compose.yaml', () => {
   const part = z.object({
@@ -145,7 +146,7 @@ describe('compose.yaml', () => {
     for (const port of tithe.ports) expect(port).toMatch(/^127\.0\.0\.1:/)
     const kept = [...tithe.volumes, ...database.volumes].map((volume) => volume.split(':')[0])
     expect(kept.toSorted()).toEqual(Object.keys(file.volumes).toSorted())
-    const grace = settingsTable().find(({ name }) => name === 'STOP_GRACE_SECONDS')?.default
+    const grace = settingNotes().find(({ name }) => name === 'STOP_GRACE_SECONDS')?.default
     expect(Number.parseInt(tithe.stop_grace_period, 10)).toBeGreaterThan(Number(grace))
   })
 })
@@ -184,7 +185,7 @@ test('the systemd unit starts tithe as nobody in particular and gives work time 
   expect(settings.get('ExecStart')).toMatch(/bin\/tithe\.js start$/)
   expect(settings.get('Environment')).toBe(`DATA_DIR=/var/lib/${settings.get('StateDirectory')}`)
   expect(settings.get('NoNewPrivileges')).toBe('yes')
-  const grace = settingsTable().find(({ name }) => name === 'STOP_GRACE_SECONDS')?.default
+  const grace = settingNotes().find(({ name }) => name === 'STOP_GRACE_SECONDS')?.default
   expect(Number(settings.get('TimeoutStopSec'))).toBeGreaterThan(Number(grace))
   // V8 compiles what it runs, so this would stop it at once.
   expect(settings.has('MemoryDenyWriteExecute')).toBe(false)

@@ -1,7 +1,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
-import { settingsTable } from '../../src/config.ts'
+import { settingNotes } from '../../src/settings.ts'
 
 const root = join(import.meta.dirname, '../..')
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
@@ -23,7 +23,7 @@ test.each(pages)('%s names commands that there are', (page) => {
 
 test('docs/operating.md names settings that there are, and every command an operator has', () => {
   const page = read('docs/operating.md')
-  const names = new Set(settingsTable().map(({ name }) => name))
+  const names = new Set(settingNotes().map(({ name }) => name))
   const elsewhere = new Set(['SATS', 'NPUB', 'FILE', 'DAY', 'POSTGRES_PASSWORD', 'ID'])
   for (const [, name = ''] of page.matchAll(/`([A-Z][A-Z_]+)`/g)) {
     expect([...names, ...elsewhere], name).toContain(name)

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { settingsTable } from '../../src/config.ts'
+import { settingNotes } from '../../src/settings.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
@@ -11,7 +11,7 @@ test('the settings table of the README is the schema, row by row', () => {
     .slice(readme.indexOf('## Settings'))
     .split('\n')
     .filter((line) => line.startsWith('| `'))
-  const expected = settingsTable().map((s) => `| \`${s.name}\` | ${s.default} | ${s.meaning} |`)
+  const expected = settingNotes().map((s) => `| \`${s.name}\` | ${s.default} | ${s.meaning} |`)
   expect(rows).toEqual(expected)
 })
 

@@ -19,7 +19,7 @@ describe('metrics', () => {
     metrics.stage('accept', 4)
     metrics.moved('credited', 61)
     metrics.replied('acknowledged')
-    metrics.laneClaimed('work', 3)
+    metrics.laneClaimed('work')
     metrics.laneRetried('work')
     metrics.laneLost('work')
     metrics.laneHeld('work', 2)
@@ -38,7 +38,7 @@ describe('metrics', () => {
         'tithe_stage_seconds_sum{stage="accept"} 0.004',
         'tithe_moved_sats_total{kind="credited"} 61',
         'tithe_replies_total{outcome="acknowledged"} 1',
-        'tithe_lane_claims_total{lane="work"} 3',
+        'tithe_lane_claims_total{lane="work"} 1',
         'tithe_lane_retries_total{lane="work"} 1',
         'tithe_lane_lost_total{lane="work"} 1',
         'tithe_lane_held{lane="work"} 2',
