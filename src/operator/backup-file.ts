@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, createWriteStream, renameSync } from 'node:fs'
+import { createReadStream, renameSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip, createGzip } from 'node:zlib'
@@ -31,7 +32,10 @@ export interface BackupPage {
   lines: string[]
 }
 
-/** Writes pages to `path`, whole or not at all, for its owner alone. Answers how many rows there were. */
+/**
+ * Writes pages to `path`, whole or not at all, for its owner alone. Answers how many rows there were. Throws
+ * CommandError when nothing can be written there.
+ */
 export async function writeBackup(
   path: string,
   head: Omit<BackupHead, 'tithe' | 'format'>,
@@ -55,8 +59,13 @@ export async function writeBackup(
     yield `${JSON.stringify(['end', rows, hash.digest('hex')])}\n`
   }
   const draft = `${path}.part`
-  const file = createWriteStream(draft, { mode: 0o600 })
-  await pipeline(Readable.from(texts()), createGzip(), file)
+  // By itself: later "no such file" would be taken for the socket of a database that is gone.
+  const file = await open(draft, 'w', 0o600).catch((error: unknown) => {
+    throw new CommandError(
+      `${path} cannot be written (${codeOf(error)}); name a file in a directory that you may write to.`,
+    )
+  })
+  await pipeline(Readable.from(texts()), createGzip(), file.createWriteStream())
   renameSync(draft, path)
   return rows
 }
@@ -69,7 +78,10 @@ export async function readBackup(
   path: string,
 ): Promise<{ head: BackupHead; pages: AsyncGenerator<BackupPage> }> {
   const lines = linesOf(path)
-  const first = await lines.next().catch(() => undefined)
+  const first = await lines.next().catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') throw new CommandError(`There is no file ${path}.`)
+    return undefined
+  })
   const head = headShape.safeParse(looseJson(first?.value ?? ''))
   if (!head.success) throw new CommandError(`${path} is no backup that this tithe can read.`)
   return { head: head.data, pages: pagesOf(path, String(first?.value), lines) }
@@ -126,3 +138,6 @@ async function* pagesOf(
     if (table.success) page.table = table.data[1]
   }
 }
+
+const codeOf = (error: unknown): unknown =>
+  error instanceof Error && 'code' in error ? error.code : undefined

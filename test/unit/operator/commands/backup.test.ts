@@ -134,15 +134,17 @@ test('a file that is cut off, changed or none restores nothing', async () => {
   await fails('changed', /was changed since it was made/)
   await fails('other', /is no backup/)
   await fails('newer', /has schema 9\d+, this tithe has \d+/)
-  await expect(restore(commandOn(other.url), { file: at('none') })).rejects.toThrow(/is no backup/)
+  await expect(restore(commandOn(other.url), { file: at('none') })).rejects.toThrow(
+    /^There is no file/,
+  )
   expect(await other.sql`select 1 from transfers`).toHaveLength(0)
   await restore(commandOn(other.url), { file: at('whole') })
   expect(await other.sql`select 1 from transfers`).not.toHaveLength(0)
 })
 
-test('a backup that cannot be written leaves nothing behind', async () => {
+test('a backup that cannot be written names its file, and leaves nothing behind', async () => {
   await using db = await freshDatabase()
   const file = '/proc/nowhere/backup'
-  await expect(backup(commandOn(db.url), { file })).rejects.toThrow()
+  await expect(backup(commandOn(db.url), { file })).rejects.toThrow(`${file} cannot be written`)
   expect(existsSync(file)).toBe(false)
 })
