@@ -19,6 +19,9 @@ export const REQUEST_CHARS = 20_000
 export const CUSTOMER_RELAYS = 4
 /** Customers' relays connected at once, so that hostile relay lists cannot use up sockets. */
 export const ADHOC_CONNECTIONS = 64
+/** Events whose answer a customer's relay may owe, before its first answer and while it answers. */
+export const OWED_BY_SILENT = 2
+export const OWED_BY_ANSWERING = 32
 /** Oldest request that is still executed, seconds (7 days): older ones get one "please resend". */
 export const REQUEST_AGE_SECONDS = 7 * 86_400
 /** How far in the future a rumor may be dated, seconds: clocks of phones are wrong by minutes. */
@@ -194,8 +197,8 @@ export const EMBEDDED_LOG_BYTES = 1024 * 1024
 export const DATABASE_CONNECTIONS = 10
 /** Wraps of customers whose ids are remembered, so that copies from other relays are not opened again. */
 export const SEEN_EVENTS = 50_000
-/** Replies published at a time. */
-export const DELIVERY_SLOTS = 64
+/** Replies published at a time: more than strangers' silent relays can keep waiting, `OWED_BY_SILENT` by each. */
+export const DELIVERY_SLOTS = 160
 /** Jobs whose invoice has expired that are ended at a time: two questions to LNbits have room for them. */
 export const EXPIRY_SLOTS = 200
 /** Invoices asked for at a time; LNbits makes about 25 a second whatever we do. */

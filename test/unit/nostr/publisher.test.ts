@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
+import { OWED_BY_ANSWERING, OWED_BY_SILENT } from '../../../src/limits.ts'
 import { silentLog } from '../../../src/log.ts'
 import { createPublisher, type PublisherOptions } from '../../../src/nostr/publisher.ts'
 import type { NostrEvent } from '../../../src/nostr/types.ts'
@@ -63,6 +64,38 @@ test('each relay has its own answer, and a slow one holds up no other’s connec
     [mute.url, 'timeout', undefined],
     [gone.url, 'unreachable', undefined],
   ])
+})
+
+test('once a relay has the event a silent one is waited for a moment longer, not to the end', async () => {
+  await using good = await startRelay()
+  await using mute = await scripted(() => {})
+  await using publisher = counting()
+  const outcomes = await publisher.publish(stored(signed(alice)), [mute.url, good.url], 3_600_000)
+  expect([...outcomes].map(([url, o]) => [url, o.outcome])).toEqual([
+    [mute.url, 'timeout'],
+    [good.url, 'acknowledged'],
+  ])
+  await eventually('sent', () => mute.heard.length === 1)
+})
+
+test('a relay that answers nothing keeps two events waiting, one that answers many more', async () => {
+  await using relay = await startRelay()
+  await using publisher = counting()
+  relay.faults.ok = 'none'
+  const send = (content: string, timeoutMs: number) =>
+    publisher
+      .publish(stored(signed(alice, { content })), [relay.url], timeoutMs)
+      .then((o) => o.get(relay.url))
+  const sendAll = (name: string, timeoutMs: number) =>
+    Promise.all(Array.from({ length: 40 }, (_, at) => send(`${name} ${at}`, timeoutMs)))
+  const count = (answers: Awaited<ReturnType<typeof sendAll>>, message: string | undefined) =>
+    answers.filter((answer) => answer?.message === message).length
+  const silent = await sendAll('silent', 300)
+  expect(count(silent, 'it owes answers')).toBe(40 - OWED_BY_SILENT)
+  relay.faults.ok = 'real'
+  expect(await send('one', 5_000)).toMatchObject({ outcome: 'acknowledged' })
+  const answered = await sendAll('answered', 5_000)
+  expect(count(answered, 'it owes answers')).toBe(40 - OWED_BY_ANSWERING)
 })
 
 test('a connection is kept for the next reply and ended when it was idle for long', async () => {
