@@ -3,9 +3,9 @@ import type { Clock } from '../clock.ts'
 import { failpoint } from '../failpoint.ts'
 import { STILL_WORKING_SECONDS, WORK_TRIES } from '../limits.ts'
 import type { Log } from '../log.ts'
-import type { Sql } from '../store/database.ts'
+import { inTransaction, type Sql } from '../store/database.ts'
 import { readRequest } from '../store/job-texts.ts'
-import type { Job } from '../store/jobs.ts'
+import { type Job, keepAtWork } from '../store/jobs.ts'
 import type { Lease } from '../store/lease.ts'
 import { type OutboxRow, putReplies } from '../store/outbox.ts'
 import type { Batcher } from './batcher.ts'
@@ -78,7 +78,10 @@ export function createWork(options: WorkOptions) {
     if (stop.aborted) return
     try {
       const reminder = workingReply(job, STILL_WORKING_SECONDS)
-      options.deliver(await putReplies(sql, [reminder], options.lease))
+      const replies = await inTransaction(sql, async (tx) =>
+        (await keepAtWork(tx, job)) ? putReplies(tx, [reminder], options.lease) : [],
+      )
+      options.deliver(replies)
     } catch (error) {
       log.warn({ jobId: job.id, err: error }, 'a reminder could not be stored')
     }

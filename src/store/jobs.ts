@@ -171,6 +171,14 @@ export interface FinishedJob {
   usedOutput: number | null
 }
 
+/** Whether the job is still this claim's to work on; nobody ends it or takes it over until the transaction is over. */
+export async function keepAtWork(tx: Tx, job: Pick<Job, 'id' | 'epoch'>): Promise<boolean> {
+  const rows = await tx`
+    select 1 from jobs where id = ${job.id} and epoch = ${job.epoch} and state = 'working'
+    for share`.execute()
+  return rows.length > 0
+}
+
 /** Before a statement that updates many: each takes its rows in the order of ids, as renewals of leases do. */
 async function lockInOrder(tx: Tx, jobs: readonly { id: number }[]): Promise<void> {
   if (jobs.length < 2) return

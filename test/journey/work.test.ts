@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Backend, BackendError } from '../../src/backends/backend.ts'
-import { systemClock } from '../../src/clock.ts'
+import { type Clock, systemClock } from '../../src/clock.ts'
 import { createWork } from '../../src/journey/work.ts'
 import { WORK_TRIES } from '../../src/limits.ts'
 import { silentLog } from '../../src/log.ts'
+import { LeaseLost } from '../../src/journey/lane.ts'
 import type { Job } from '../../src/store/jobs.ts'
 import { freshDatabase, type TestDatabase } from '../support/database.ts'
 import { journeyOn, priced, type TestJourney } from '../support/journey.ts'
@@ -19,10 +20,10 @@ beforeAll(async () => {
 afterAll(() => db[Symbol.asyncDispose]())
 
 /** The step with a backend that does this, and how often it was called. */
-function working(run: Backend['run']) {
+function working(run: Backend['run'], clock: Clock = systemClock) {
   let runs = 0
   const step = createWork({
-    ...{ sql: db.sql, settle: journey.settle, clock: systemClock, log: silentLog },
+    ...{ sql: db.sql, settle: journey.settle, clock, log: silentLog },
     backend: {
       name: 'test',
       run(work) {
@@ -93,4 +94,20 @@ test('work that is stopped is no failure: the job goes on elsewhere', async () =
   await expect(work(job, stopping.signal)).rejects.toThrow('shutting down')
   expect(await journey.read(job.id)).toMatchObject({ state: 'working', heldSats: 40 })
   await journey.expectClean()
+})
+
+test('who lost a job does not tell its customer that work goes on', async () => {
+  const job = await claimed(1)
+  // Another replica took it over, and its customer has the result.
+  await journey.finish(job, 7)
+  const { work } = working(
+    async () => {
+      await systemClock.sleep(50)
+      return done()
+    },
+    { ...systemClock, sleep: async () => undefined },
+  )
+  await expect(work(job)).rejects.toThrow(LeaseLost)
+  const told = await db.sql`select step from outbox where job_id = ${job.id} order by id`
+  expect(told.map(({ step }) => step)).toEqual(['working', 'end'])
 })

@@ -163,4 +163,12 @@ export const laneBugs: PlantedBug[] = [
     replace: 'select 1 from free limit 1',
     tests: ['test/journey/lane-stop.test.ts › what a stopping replica gives back'],
   },
+  {
+    name: 'reminded-by-who-lost-it',
+    why: 'a replica that lost a job tells its customer that work goes on, after the result',
+    file: 'src/store/jobs.ts',
+    find: "and state = 'working'\n    for share",
+    replace: '\n    for share',
+    tests: ['test/journey/work.test.ts › who lost a job'],
+  },
 ]
