@@ -40,13 +40,16 @@ const COLUMNS = 100
  * failure, and a command that ends by itself goes on to its status: an audit's is what a watchdog looks at.
  */
 export function createTerminal(
-  { stdin, stdout, stderr }: NodeJS.Process,
+  { stdin, stdout, stderr, exit }: NodeJS.Process,
   onReaderGone: () => void,
 ): Terminal {
-  stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    onReaderGone()
+  stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+    if (code === 'EPIPE') return onReaderGone()
+    stderr.write(`What was asked for cannot be written (${code}).\n`)
+    exit(1)
   })
+  // Ctrl-C ends the `tee` that reads this as well: whoever then says "Stopping" still has to stop.
+  stderr.on('error', () => {})
   return {
     print: (text) => void stdout.write(`${text}\n`),
     tell: (text) => void stderr.write(`${text}\n`),

@@ -1,10 +1,11 @@
+import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { realSettings } from '../support/command.ts'
 import { freshDatabase } from '../support/database.ts'
-import { scratchDir, startTithe, tithe } from '../support/tithe.ts'
+import { MAIN, scratchDir, startTithe, tithe } from '../support/tithe.ts'
 import { version } from '../../src/version.ts'
 
 test.each([
@@ -87,6 +88,17 @@ test('an audit of tampered books ends with status 1 and names the account', asyn
   const unread = startTithe(['audit'], { env })
   unread.process.stdout?.destroy()
   expect(await unread.ended).toMatchObject({ status: 1, stderr: '' })
+  // Ctrl-C ends the `tee` of `tithe 2>&1 | tee log` as well, and often before us.
+  const unheard = startTithe(['export'], { env })
+  unheard.process.stderr?.destroy()
+  expect(await unheard.ended).toMatchObject({ status: 0 })
+})
+
+test('an output that cannot be written is said in a sentence', async () => {
+  const full = ['-c', 'exec "$0" "$1" --help >/dev/full', process.execPath, MAIN]
+  const { status, stderr } = spawnSync('sh', full, { encoding: 'utf8' })
+  const text = 'What was asked for cannot be written (ENOSPC).\n'
+  expect({ status, stderr }).toEqual({ status: 1, stderr: text })
 })
 
 test('a database that is not there is said in a sentence, without its password', async () => {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 
 /** The command `tithe` as a child, with an environment of its own and a directory it may litter. */
 
-const MAIN = join(import.meta.dirname, '../../src/main.ts')
+export const MAIN = join(import.meta.dirname, '../../src/main.ts')
 
 export interface Ran {
   status: number | null
