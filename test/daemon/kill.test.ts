@@ -20,6 +20,17 @@ async function expectOneDelivery(lab: DaemonLab, customer: LabCustomer, id: stri
   expect(await readBreaches(lab.db.sql)).toEqual([])
 }
 
+/** A job that is asked for and paid at a daemon which dies at `failpoint`. */
+async function payUntilKilled(lab: DaemonLab, failpoint: string) {
+  const daemon = await lab.start({ TITHE_FAILPOINT: failpoint })
+  const customer = await lab.customer()
+  const id = await customer.ask({ type: 'job', request: 'hello' })
+  const invoice = await customer.reply(id)
+  await customer.pay(invoice.bolt11)
+  await daemon.gone
+  return { customer, id }
+}
+
 test('killed after the invoice was stored, it sends the invoice and serves the payment', async () => {
   await using lab = await daemonLab()
   const first = await lab.start({ TITHE_FAILPOINT: 'quote:committed' })
@@ -36,12 +47,7 @@ test('killed after the invoice was stored, it sends the invoice and serves the p
 
 test('killed when the payment had come, it books the payment and goes on', async () => {
   await using lab = await daemonLab()
-  const first = await lab.start({ TITHE_FAILPOINT: 'payment:seen' })
-  const customer = await lab.customer()
-  const id = await customer.ask({ type: 'job', request: 'hello' })
-  const invoice = await customer.reply(id)
-  await customer.pay(invoice.bolt11)
-  await first.gone
+  const { customer, id } = await payUntilKilled(lab, 'payment:seen')
   await lab.start()
   expect(await customer.reply(id)).toMatchObject({ type: 'working' })
   await expectOneDelivery(lab, customer, id)
@@ -49,12 +55,7 @@ test('killed when the payment had come, it books the payment and goes on', async
 
 test('killed during the work, it does the work again and settles once', async () => {
   await using lab = await daemonLab()
-  const first = await lab.start({ TITHE_FAILPOINT: 'work:end' })
-  const customer = await lab.customer()
-  const id = await customer.ask({ type: 'job', request: 'hello' })
-  const invoice = await customer.reply(id)
-  await customer.pay(invoice.bolt11)
-  await first.gone
+  const { customer, id } = await payUntilKilled(lab, 'work:end')
   await lab.start()
   expect(await customer.reply(id)).toMatchObject({ type: 'working' })
   await expectOneDelivery(lab, customer, id)
@@ -63,12 +64,7 @@ test('killed during the work, it does the work again and settles once', async ()
 test('killed between storing the signed result and publishing it, it publishes that event', async () => {
   await using lab = await daemonLab()
   // The third reply of the job is its result: invoice, working, result.
-  const first = await lab.start({ TITHE_FAILPOINT: 'deliver:stored#3' })
-  const customer = await lab.customer()
-  const id = await customer.ask({ type: 'job', request: 'hello' })
-  const invoice = await customer.reply(id)
-  await customer.pay(invoice.bolt11)
-  await first.gone
+  const { customer, id } = await payUntilKilled(lab, 'deliver:stored#3')
   const stored = await lab.db.sql<{ eventId: string }[]>`select event_id from outbox_events`
   await lab.start()
   expect(await customer.reply(id)).toMatchObject({ type: 'working' })

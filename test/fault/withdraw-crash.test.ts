@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Failpoint } from '../../src/failpoint.ts'
+import { failpoints } from '../../src/failpoint.ts'
 import type { NodeBehaviour } from '../../src/sandbox/lnbits-node.ts'
 import { type BotLab, botLab, someKey } from '../support/bot.ts'
 import { sweepsWithdrawals } from '../support/bot-sweep.ts'
@@ -11,15 +11,7 @@ import { until } from '../support/until.ts'
  * the customer hears one "sent" and one end.
  */
 
-const places: Failpoint[] = [
-  'withdraw:before-hold',
-  'withdraw:held',
-  'withdraw:before-sent',
-  'withdraw:sent',
-  'withdraw:paid',
-  'withdraw:before-terminal',
-  'withdraw:terminal',
-]
+const places = failpoints.filter((place) => place.startsWith('withdraw:'))
 
 const ways: [way: string, behaviour: NodeBehaviour][] = [
   ['paid', { kind: 'ok', feeMsat: 1_000 }],

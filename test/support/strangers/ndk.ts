@@ -11,7 +11,7 @@ import NDK, {
 } from '@nostr-dev-kit/ndk'
 import { until } from '../until.ts'
 import { createMailbox, heardOfJob, isFor } from './mailbox.ts'
-import type { Stranger, StrangerKind, StrangerOptions } from './stranger.ts'
+import { type Stranger, type StrangerKind, type StrangerOptions, takeBackTags } from './stranger.ts'
 
 /** NDK as web and mobile clients use it: its relay set, its AUTH, its gift wraps and its DVM classes. */
 export const ndkStranger: StrangerKind = {
@@ -110,12 +110,7 @@ async function create({ bot, relay }: StrangerOptions): Promise<Stranger> {
       await request.publish()
       return request.id
     },
-    takeBack: async (id) =>
-      void (await publish(5, [
-        ['e', id],
-        ['p', bot],
-        ['k', '5050'],
-      ])),
+    takeBack: async (id) => void (await publish(5, takeBackTags(bot, id))),
     hear: mailbox.take,
     unheard: mailbox.left,
     async [Symbol.asyncDispose]() {

@@ -5,7 +5,13 @@ import * as nip59 from 'nostr-tools/nip59'
 import { finalizeEvent, generateSecretKey, getPublicKey, type NostrEvent } from 'nostr-tools/pure'
 import { WebSocket } from 'ws'
 import { createMailbox, heardOfJob, isFor } from './mailbox.ts'
-import type { Stranger, StrangerKind, StrangerOptions } from './stranger.ts'
+import {
+  inputTags,
+  type Stranger,
+  type StrangerKind,
+  type StrangerOptions,
+  takeBackTags,
+} from './stranger.ts'
 
 /** nostr-tools' own codecs over a bare WebSocket, as small web clients do it. */
 export const nostrToolsStranger: StrangerKind = {
@@ -73,24 +79,15 @@ export async function rawStranger({ bot, relay }: StrangerOptions): Promise<RawS
       } else await line.publish(nip17.wrapEvent(secret, { publicKey: bot }, text))
     },
     request(text, encrypted) {
-      if (!encrypted)
-        return publish(5050, [
-          ['i', text, 'text'],
-          ['p', bot],
-        ])
-      const inside = JSON.stringify([['i', text, 'text']])
+      if (!encrypted) return publish(5050, [...inputTags(text), ['p', bot]])
+      const inside = JSON.stringify(inputTags(text))
       const hidden =
         encrypted === 'nip04'
           ? nip04.encrypt(secret, bot, inside)
           : nip44.encrypt(inside, nip44.getConversationKey(secret, bot))
       return publish(5050, [['p', bot], ['encrypted']], hidden)
     },
-    takeBack: async (id) =>
-      void (await publish(5, [
-        ['e', id],
-        ['p', bot],
-        ['k', '5050'],
-      ])),
+    takeBack: async (id) => void (await publish(5, takeBackTags(bot, id))),
     hear: mailbox.take,
     unheard: mailbox.left,
     [Symbol.asyncDispose]: line.close,

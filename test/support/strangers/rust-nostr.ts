@@ -18,7 +18,13 @@ import {
   Tag,
 } from '@rust-nostr/nostr-sdk'
 import { createMailbox, heardOfJob, isFor } from './mailbox.ts'
-import type { Stranger, StrangerKind, StrangerOptions } from './stranger.ts'
+import {
+  inputTags,
+  type Stranger,
+  type StrangerKind,
+  type StrangerOptions,
+  takeBackTags,
+} from './stranger.ts'
 
 /** rust-nostr's client compiled to WASM: another language's codecs, sockets and AUTH. */
 export const rustNostrStranger: StrangerKind = {
@@ -90,24 +96,15 @@ async function create({ bot, relay }: StrangerOptions): Promise<Stranger> {
       else await publish(4, [['p', bot]], nip04Encrypt(secret, peer(), text))
     },
     request(text, encrypted) {
-      if (!encrypted)
-        return publish(5050, [
-          ['i', text, 'text'],
-          ['p', bot],
-        ])
-      const inside = JSON.stringify([['i', text, 'text']])
+      if (!encrypted) return publish(5050, [...inputTags(text), ['p', bot]])
+      const inside = JSON.stringify(inputTags(text))
       const hidden =
         encrypted === 'nip04'
           ? nip04Encrypt(secret, peer(), inside)
           : nip44Encrypt(secret, peer(), inside, NIP44Version.V2)
       return publish(5050, [['p', bot], ['encrypted']], hidden)
     },
-    takeBack: async (id) =>
-      void (await publish(5, [
-        ['e', id],
-        ['p', bot],
-        ['k', '5050'],
-      ])),
+    takeBack: async (id) => void (await publish(5, takeBackTags(bot, id))),
     hear: mailbox.take,
     unheard: mailbox.left,
     async [Symbol.asyncDispose]() {

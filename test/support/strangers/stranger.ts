@@ -26,6 +26,16 @@ export interface StrangerOptions {
   relay: string
 }
 
+/** The private tags of a kind 5050 (NIP-90), which stand in its content where that is encrypted. */
+export const inputTags = (text: string): string[][] => [['i', text, 'text']]
+
+/** The tags of a kind 5 (NIP-09) that takes a kind 5050 back. */
+export const takeBackTags = (bot: string, eventId: string): string[][] => [
+  ['e', eventId],
+  ['p', bot],
+  ['k', '5050'],
+]
+
 /** What each client can do of what tithe offers. */
 export interface StrangerKind {
   readonly name: string
