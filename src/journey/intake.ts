@@ -178,8 +178,10 @@ export function incomingOf(
   form: 'json' | 'words',
   programId: string | undefined,
 ): Incoming {
+  // The door gives a program back its id whatever it is made of; one with NUL could not be stored.
+  const id = programId?.includes('\0') ? null : (programId ?? null)
   return {
     message: { rumorAt, rumorId, sender, via, relay, proof },
-    to: { customer: sender, via, form, programId: programId ?? null, rumorAt, rumorId },
+    to: { customer: sender, via, form, programId: id, rumorAt, rumorId },
   }
 }

@@ -34,3 +34,12 @@ test('a message that fails while the database is away is not given up', async ()
   }
   expect(await lab.sql`select hash from inbox_quarantine`).toEqual([])
 })
+
+test('a program whose id no database can hold is refused like any other, and fails nobody', async () => {
+  await using lab = await botLab()
+  const { journey } = await lab.bot()
+  const [hostile, honest] = [event('{"type":"help","id":"a\\u0000b"}'), event('/help')]
+  await Promise.all([journey.receive(hostile, 'ws://relay'), journey.receive(honest, 'ws://relay')])
+  expect(await lab.told(hostile.pubkey)).toMatchObject([{ type: 'refused', reason: 'malformed' }])
+  expect(await lab.told(honest.pubkey)).toHaveLength(1)
+})
