@@ -1,6 +1,6 @@
 import { type Clock, unixSeconds } from './clock.ts'
-import { createBatcher } from './journey/batcher.ts'
 import { JOB_REQUEST_KIND } from './doors/nip90.ts'
+import { createBatcher } from './journey/batcher.ts'
 import {
   ADHOC_CONNECTIONS,
   CUSTOMER_RELAYS,

@@ -19,13 +19,14 @@ export interface GateFacts {
   customers: ReadonlyMap<string, CustomerFacts>
 }
 
-export interface Question {
+/** What a key would have, sats, before it is known whether the pool pays for it. */
+export interface GateQuestion {
   customer: string
   estimateSats: number
 }
 
 /** A decision and where the key stood when it was made. */
-export interface Answer {
+export interface GateAnswer {
   standing: Standing
   decision: Decision
 }
@@ -45,9 +46,9 @@ export interface FreeTierService {
    * Decides on facts read under the pool's lock. For `free` its caller debits the pool in the same
    * transaction, before any work; for `partial` it is a promise that touches no pool row.
    */
-  decide(facts: GateFacts, question: Question): Answer
+  decide(facts: GateFacts, question: GateQuestion): GateAnswer
   /** The same answer on a transaction that the server itself keeps from writing. */
-  decideDryRun(sql: Sql, question: Question): Promise<Answer & { pool: PoolFacts }>
+  decideDryRun(sql: Sql, question: GateQuestion): Promise<GateAnswer & { pool: PoolFacts }>
   /**
    * At payment: takes the promise out of the facts as far as the key's room of this moment reaches, possibly
    * nothing. A paused pool keeps the promises it made; a key without a tier by now gets nothing.
@@ -110,7 +111,7 @@ export function reserve(facts: GateFacts, customer: string, sats: number): void 
   key.grantsSats90 += sats
 }
 
-function decideOn(facts: GateFacts, { customer, estimateSats }: Question, rules: MoneyRules) {
+function decideOn(facts: GateFacts, { customer, estimateSats }: GateQuestion, rules: MoneyRules) {
   const standing = standingOf(factsOf(facts, customer), facts.pool, rules)
   const { tier, banned, room } = standing
   const decision = decide({ tier, banned, poolPaused: facts.pool.paused, room, estimateSats })

@@ -70,6 +70,7 @@ export class Lane<Row extends Claimed> {
   #running = 0
   #looking: Promise<void> | undefined
   #renewing: Promise<void> | undefined
+  #givingAway: Promise<void> = Promise.resolve()
   #alarm = new AbortController()
   #again = false
   /** The last look left due rows behind for want of a slot: the next free slot looks at once. */
@@ -251,8 +252,6 @@ export class Lane<Row extends Claimed> {
       log.warn({ lane: name, id: row.id, err: failure }, 'a retry could not be written')
     }
   }
-
-  #givingAway: Promise<void> = Promise.resolve()
 
   /** What finds no room here is for whichever replica has some first. */
   #giveAway(entries: readonly Held<Row>[]): void {

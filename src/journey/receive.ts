@@ -17,34 +17,6 @@ export interface ReceiveOptions {
   dropped(why: string): void
 }
 
-/**
- * A day's messages arrive within seconds. All at once they would stand in line for the database before every
- * reply and payment, which is how a resume became slower than its parts.
- */
-function createSlots(most: number) {
-  const waiting: (() => void)[] = []
-  let busy = 0
-  return {
-    async run(work: (leave: () => void) => Promise<void>): Promise<void> {
-      if (busy >= most) await new Promise<void>((resolve) => waiting.push(resolve))
-      else busy += 1
-      let left = false
-      const leave = () => {
-        if (left) return
-        left = true
-        const next = waiting.shift()
-        if (next) next()
-        else busy -= 1
-      }
-      try {
-        await work(leave)
-      } finally {
-        leave()
-      }
-    },
-  }
-}
-
 /** There was no room to open the wrap: it was not looked at. */
 export class OverloadError extends Error {
   override name = 'OverloadError'
@@ -83,6 +55,34 @@ export function createReceive(options: ReceiveOptions) {
       if (!(await quarantine.givesUp(event.id, error))) throw error
       return true
     }
+  }
+}
+
+/**
+ * Room for so many messages at once. After a day away a day's messages arrive within seconds: served all at once they
+ * would stand in line for the database before every reply and payment.
+ */
+function createSlots(most: number) {
+  const waiting: (() => void)[] = []
+  let busy = 0
+  return {
+    async run(work: (leave: () => void) => Promise<void>): Promise<void> {
+      if (busy >= most) await new Promise<void>((resolve) => waiting.push(resolve))
+      else busy += 1
+      let left = false
+      const leave = () => {
+        if (left) return
+        left = true
+        const next = waiting.shift()
+        if (next) next()
+        else busy -= 1
+      }
+      try {
+        await work(leave)
+      } finally {
+        leave()
+      }
+    },
   }
 }
 

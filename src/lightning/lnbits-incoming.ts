@@ -67,7 +67,7 @@ export interface IncomingParts {
   log: Log
 }
 
-/** `POST /payments` with `out: false` (2.1). Throws `LnbitsError`. */
+/** `POST /payments` with `out: false`. Throws `LnbitsError`. */
 export async function createInvoice(
   { caller, invoiceKey, identity, network }: IncomingParts,
   { amountSats, memo, expirySeconds, extra }: InvoiceWanted,
@@ -120,7 +120,7 @@ const STRANGE = new Map([
 ])
 
 /**
- * `GET /payments/{hash}` (2.2): the only authority on whether an invoice is paid. Never throws; an
+ * `GET /payments/{hash}`: the only authority on whether an invoice is paid. Never throws; an
  * answer that is not LNbits' clear word on our own row is `unreachable`, which proves nothing.
  */
 export async function lookupIncoming(

@@ -17,7 +17,7 @@ interface Asked {
 }
 
 /**
- * Three-valued truth about an incoming payment (2.2). `paid` asks for all of: details, our wallet,
+ * Three-valued truth about an incoming payment. `paid` asks for all of: details, our wallet,
  * our hash, our amount with a plus sign, status success. A word of "unpaid" without a state is what
  * an outage of the node looks like, and "failed" is only believed as LNbits' own row.
  */

@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts'
 import { createCaller } from './lnbits-call.ts'
 import { createGate } from './lnbits-gate.ts'
 import { createLnbitsHttp } from './lnbits-http.ts'
+import { healthShape } from './lnbits-shapes.ts'
 
 /** What an LNbits says about a key, for who sets a bot up. */
 export interface KeyFacts {
@@ -24,7 +25,6 @@ export interface LnbitsProbe {
 /** A person waits for the answer. */
 const PROBE_MS = 10_000
 
-const healthShape = z.object({ server_time: z.number() })
 const walletShape = z.object({
   name: z.string().catch(''),
   balance: z.number(),

@@ -42,6 +42,8 @@ export const createdShape = z.object({
 
 export const pageShape = z.object({ data: z.array(z.unknown()), total: z.number().int() })
 export const walletShape = z.object({ balance: msat })
+/** Its clock, Unix seconds. */
+export const healthShape = z.object({ server_time: z.number() })
 export const rateShape = z.object({ rate: z.number(), price: z.number().optional() })
 export const reserveShape = z.object({ fee_reserve: msat })
 export const errorShape = z.object({

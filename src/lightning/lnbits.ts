@@ -1,4 +1,3 @@
-import { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import { feeReserveSats } from '../money/withdrawal.ts'
@@ -18,7 +17,7 @@ import {
 import { type IncomingAsked, readIncoming } from './lnbits-listed.ts'
 import { createLists, type ListedPayment, type ListedState } from './lnbits-lists.ts'
 import { confirmFailed, lookupOutgoing, type OutgoingParts, pay } from './lnbits-outgoing.ts'
-import { rateShape, reserveShape, walletShape } from './lnbits-shapes.ts'
+import { healthShape, rateShape, reserveShape, walletShape } from './lnbits-shapes.ts'
 import type { IncomingState, OutgoingState, PayState } from './lnbits-types.ts'
 
 export interface LnbitsOptions {
@@ -134,7 +133,7 @@ export function createLnbits(options: LnbitsOptions): Lnbits {
     feeReserveSats: (bolt11) => askReserveSats(caller, bolt11, network),
     async health() {
       try {
-        await caller.read('/health', z.object({ server_time: z.number() }))
+        await caller.read('/health', healthShape)
         return { up: true }
       } catch (error) {
         if (!(error instanceof LnbitsError)) throw error

@@ -14,8 +14,9 @@ export type RelayUrlFault =
 export type RelayUrlCheck = { ok: true; url: string } | { ok: false; reason: RelayUrlFault }
 
 /**
- * One spelling per relay, so that two spellings never make two sockets: lower-case scheme and host,
- * no default port, no user or password (this spelling is logged), no fragment, no slash at the end. Undefined when it is no `ws:` or `wss:` URL.
+ * One spelling per relay, so that two spellings never make two sockets: lower-case scheme and host, no default port,
+ * no user or password (this spelling is logged), no fragment, no slash at the end. Undefined when it is no `ws:` or
+ * `wss:` URL.
  */
 export function normaliseRelayUrl(text: string): string | undefined {
   const url = readUrl(text)

@@ -24,7 +24,7 @@ export function signed(author: Identity, some: Partial<NostrEvent> = {}): NostrE
   return author.sign({ kind, created_at, tags, content })
 }
 
-/** Resolves when `condition` holds; rejects with `what` after `ms`. Polls, because the world outside does not signal. */
+/** Resolves when `condition` holds; rejects with `what` after `ms`. It polls: the world outside does not signal. */
 export async function eventually(
   what: string,
   condition: () => boolean,

@@ -66,16 +66,6 @@ export const exceptions: [title: string, path: string, reason: string][] = [
     'plants secrets that a program must not inherit',
   ],
   [
-    'no line is wider than 120 columns',
-    'src/nostr/relay-url.ts',
-    'one sentence of a comment, to be wrapped',
-  ],
-  [
-    'no line is wider than 120 columns',
-    'test/support/relay-lab.ts',
-    'one sentence of a comment, to be wrapped',
-  ],
-  [
     'no file is longer than 500 lines',
     'test/contract/lnbits.ts',
     'one suite for two subjects; its parts are to become files',
