@@ -19,6 +19,7 @@ export interface Entry<Answer> {
   versions: Map<number, Version>
   /** What a kind without a version means. */
   otherwise: 'absent' | 'failed'
+  askedAt: number
   expiresAt: number
   asking: Promise<Answer> | undefined
 }
@@ -38,6 +39,7 @@ export function createEntries<Answer>(most = RELAY_LISTS_KEPT): Entries<Answer> 
       const entry: Entry<Answer> = entries.get(pubkey) ?? {
         versions: new Map(),
         otherwise: 'failed',
+        askedAt: 0,
         expiresAt: 0,
         asking: undefined,
       }

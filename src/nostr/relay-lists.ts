@@ -53,6 +53,8 @@ const GATHER_MS = 2
 const AUTHORS_MAX = 16
 /** How long an answer is used. Absence is looked at again soon: a list may have just been published. */
 const AGE_MS = { found: 3_600_000, absent: 60_000, failed: 5_000 }
+/** What is older is used, and asked for meanwhile: who moves between a request and its result is to be found. */
+const REFRESH_MS = 60_000
 /** Keys whose own write relays are asked at once: each costs up to two connections. */
 const OUTBOX_KEYS = 8
 
@@ -84,7 +86,10 @@ export function createRelayLists(options: RelayListsOptions): RelayListLookup {
     entry.otherwise = conclusive ? 'absent' : 'failed'
     if (!conclusive) log?.debug({ customer: pubkey.slice(0, 8) }, 'relay lists were not found out')
     const isFound = conclusive && entry.versions.has(LIST_KINDS.dm)
-    entry.expiresAt = clock.now() + AGE_MS[isFound ? 'found' : entry.otherwise]
+    entry.askedAt = clock.now()
+    // A look-up that was made although there was an answer takes nothing from it when it fails.
+    const expiresAt = entry.askedAt + AGE_MS[isFound ? 'found' : entry.otherwise]
+    entry.expiresAt = Math.max(entry.expiresAt, expiresAt)
     entry.asking = undefined
     return listsOf(entry)
   }
@@ -113,9 +118,10 @@ export function createRelayLists(options: RelayListsOptions): RelayListLookup {
   function lookup(pubkey: string): Promise<RelayLists> {
     if (!isHex32(pubkey)) return Promise.resolve(NOTHING)
     const entry = entries.of(pubkey)
-    if (entry.expiresAt > clock.now()) return Promise.resolve(listsOf(entry))
+    const isKnown = entry.expiresAt > clock.now()
+    if (isKnown && clock.now() - entry.askedAt < REFRESH_MS) return Promise.resolve(listsOf(entry))
     entry.asking ??= ask(pubkey, entry)
-    return entry.asking
+    return isKnown ? Promise.resolve(listsOf(entry)) : entry.asking
   }
 
   return {
@@ -136,7 +142,8 @@ export function createRelayLists(options: RelayListsOptions): RelayListLookup {
       const entry = entries.of(event.pubkey)
       keep(entry, event.pubkey, [event])
       if (event.kind !== LIST_KINDS.dm) return
-      entry.expiresAt = Math.max(entry.expiresAt, clock.now() + AGE_MS.found)
+      entry.askedAt = clock.now()
+      entry.expiresAt = Math.max(entry.expiresAt, entry.askedAt + AGE_MS.found)
     },
   }
 }

@@ -197,6 +197,40 @@ test('found is used for an hour, absent for a minute, failed for five seconds', 
   expect([await asks(alice), await asks(bob)]).toEqual(['found 1', 'absent 1'])
 })
 
+test('who reads elsewhere since the request is found there by the result', async () => {
+  const clock = shiftedClock()
+  const alice = newIdentity()
+  await using lab = await relayWith([dmList(alice, ['wss://before.tld'], now - 10)])
+  const used = lists({ clock, fetchFrom: () => [lab.relay] })
+  const reads = async () => (await used.lookup(alice.pubkey)).dm.urls
+  expect(await reads()).toEqual(['wss://before.tld'])
+  await lab.relay.publish(dmList(alice, ['wss://since.tld']), 5_000)
+  clock.shift(61_000)
+  // Nobody waits for the look-up: what is known is used meanwhile.
+  expect(await reads()).toEqual(['wss://before.tld'])
+  await eventually('a look-up', () => used.peek(alice.pubkey)?.dm.urls[0] === 'wss://since.tld')
+})
+
+test('a look-up that fails meanwhile takes nothing from what is known', async () => {
+  const clock = shiftedClock()
+  const alice = newIdentity()
+  await using lab = await relayWith([dmList(alice, ['wss://a.tld'])])
+  let asked = 0
+  const used = lists({
+    clock,
+    fetchFrom() {
+      asked += 1
+      return asked === 1 ? [lab.relay] : []
+    },
+  })
+  await used.lookup(alice.pubkey)
+  clock.shift(61_000)
+  await used.lookup(alice.pubkey)
+  await eventually('a second look-up', () => asked === 2)
+  clock.shift(6_000)
+  expect(used.known(alice.pubkey)?.dm.urls).toEqual(['wss://a.tld'])
+})
+
 test('a list that comes by is used, a forged, old or future one is not', async () => {
   const alice = newIdentity()
   const urlsAfter = async (...events: NostrEvent[]) => {
