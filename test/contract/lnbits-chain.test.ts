@@ -6,7 +6,7 @@ import { watchPayments } from '../../src/lightning/lnbits-events.ts'
 import { silentLog } from '../../src/log.ts'
 import { lightningTestSettings } from '../support/lnbits-env.ts'
 import { rawCall, textAt } from '../support/lnbits-raw.ts'
-import { until } from '../support/lnbits-until.ts'
+import { askUntil } from '../support/until.ts'
 
 const { lnbitsHome } = lightningTestSettings()
 const SLOW_MS = 120_000
@@ -75,11 +75,11 @@ if (lnbitsHome !== undefined) {
 
     /** LNbits forgets what its node's stream says while it is not listening, as after a restart. */
     const listensToItsNode = () =>
-      until(
+      askUntil(
         async () => {
           const probe = await invoice(3)
           await payFromElsewhere(probe.bolt11)
-          const heard = until(
+          const heard = askUntil(
             () => hints.includes(probe.paymentHash),
             (isThere) => isThere,
             2_000,
@@ -94,7 +94,7 @@ if (lnbitsHome !== undefined) {
       await listensToItsNode()
       const made = await invoice(210)
       expect(await payFromElsewhere(made.bolt11)).toMatchObject({ status: 201 })
-      await until(
+      await askUntil(
         () => hints,
         (heard) => heard.includes(made.paymentHash),
       )
@@ -152,7 +152,7 @@ if (lnbitsHome !== undefined) {
       })
       expect(await payFromElsewhere(made.bolt11)).toMatchObject({ status: 201 })
       await front.restart()
-      const found = await until(
+      const found = await askUntil(
         () => lnbits.lookupIncoming(made.paymentHash, 220),
         ({ state }) => state !== 'unreachable',
         60_000,
@@ -163,12 +163,12 @@ if (lnbitsHome !== undefined) {
     test('an invoice called failed at expiry can be paid after all (trap 11)', async () => {
       await listensToItsNode()
       const made = await invoice(230, 2)
-      await until(
+      await askUntil(
         () => lnbits.lookupIncoming(made.paymentHash, 230),
         ({ state }) => state === 'failed',
       )
       expect(await payFromElsewhere(made.bolt11)).toMatchObject({ status: 201 })
-      const after = await until(
+      const after = await askUntil(
         () => lnbits.lookupIncoming(made.paymentHash, 230),
         ({ state }) => state === 'paid',
         20_000,
@@ -178,7 +178,7 @@ if (lnbitsHome !== undefined) {
 
     test('creates cut by kill -9 leave a whole invoice or none (trap 23)', async () => {
       const creating = Promise.allSettled(Array.from({ length: 20 }, () => invoice(7)))
-      await until(
+      await askUntil(
         () => lnbits.load().inFlight,
         (count) => count > 0,
       )
@@ -190,7 +190,7 @@ if (lnbitsHome !== undefined) {
           expect(one.reason).toMatchObject({ kind: 'unreachable' })
           continue
         }
-        const state = await until(
+        const state = await askUntil(
           () => lnbits.lookupIncoming(one.value.paymentHash, 7),
           (answer) => answer.state !== 'unreachable',
           60_000,

@@ -7,7 +7,7 @@ import { bytesToWords } from '../../src/lightning/bolt11-words.ts'
 import { createLnbits, type Lnbits } from '../../src/lightning/lnbits.ts'
 import { silentLog } from '../../src/log.ts'
 import { at, listenTo, type RawAnswer, rawCall, textAt } from '../support/lnbits-raw.ts'
-import { until } from '../support/lnbits-until.ts'
+import { askUntil } from '../support/until.ts'
 
 /** An LNbits with two funded wallets: the play-money one, or a real one. */
 export interface LnbitsSubject extends AsyncDisposable {
@@ -227,7 +227,7 @@ export function describeLnbits(name: string, start: () => Promise<LnbitsSubject>
       test('after expiry makes the row failed, with a label, for good (trap 11)', async () => {
         const made = await create({ amount: 5, expiry: 1 })
         const hash = textAt(made.json, 'payment_hash')
-        const seen = await until(
+        const seen = await askUntil(
           () => ask(`/payments/${hash}`, subject.bot.invoiceKey),
           ({ json }) => at(json, ['status']) !== 'pending',
         )
@@ -391,7 +391,7 @@ export function describeLnbits(name: string, start: () => Promise<LnbitsSubject>
         const { bolt11, hash } = await invoice(8)
         const ears = await listenTo(subject.url, subject.bot.invoiceKey)
         await pay(bolt11)
-        const heard = await until(
+        const heard = await askUntil(
           () =>
             ears.messages.filter((message) => at(message, ['payment', 'payment_hash']) === hash),
           (messages) => messages.length >= 2,
@@ -409,7 +409,7 @@ export function describeLnbits(name: string, start: () => Promise<LnbitsSubject>
         const lie = { pending: false, status: 'success' }
         const path = `/ws/${hash}?data=${encodeURIComponent(JSON.stringify(lie))}`
         await rawCall(subject.url, path, { method: 'POST' })
-        await until(
+        await askUntil(
           () => ears.messages,
           (messages) => messages.length > 0,
         )

@@ -8,6 +8,7 @@ import { verifyEvent } from '../../src/nostr/event.ts'
 import { createIdentity } from '../../src/nostr/identity.ts'
 import { connectRelay, type RelayOptions } from '../../src/nostr/relay.ts'
 import type { Identity, NostrEvent } from '../../src/nostr/types.ts'
+import { until } from './until.ts'
 
 const { curve } = await loadCurve()
 
@@ -30,11 +31,7 @@ export async function eventually(
   condition: () => boolean,
   ms = 10_000,
 ): Promise<void> {
-  const deadline = performance.now() + ms
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`)
-    await systemClock.sleep(2)
-  }
+  await until(what, condition, ms)
 }
 
 /** Real pauses, and a wall clock that the test may set forward or back. */

@@ -14,3 +14,20 @@ export async function until<T>(
     await pause(5)
   }
 }
+
+/** Asks again until the answer holds; fails with the last answer at the deadline. */
+export async function askUntil<T>(
+  ask: () => T | Promise<T>,
+  holds: (answer: T) => boolean,
+  deadlineMs = 10_000,
+): Promise<T> {
+  const end = performance.now() + deadlineMs
+  for (;;) {
+    const answer = await ask()
+    if (holds(answer)) return answer
+    if (performance.now() > end) {
+      throw new Error(`still not so after ${deadlineMs} ms: ${JSON.stringify(answer)}`)
+    }
+    await pause(10)
+  }
+}

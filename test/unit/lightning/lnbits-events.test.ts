@@ -7,7 +7,7 @@ import { type PaymentEvents, watchPayments } from '../../../src/lightning/lnbits
 import { silentLog } from '../../../src/log.ts'
 import { type PlayLnbits, startPlayLnbits } from '../../../src/sandbox/lnbits.ts'
 import { rawCall, textAt } from '../../support/lnbits-raw.ts'
-import { until } from '../../support/lnbits-until.ts'
+import { askUntil } from '../../support/until.ts'
 
 let play: PlayLnbits
 let events: PaymentEvents
@@ -44,7 +44,7 @@ function watch(url: string, pingMs = 20_000): PaymentEvents {
 }
 
 const isUp = () =>
-  until(
+  askUntil(
     () => ups,
     (count) => count > 0,
   )
@@ -66,7 +66,7 @@ test('a payment is hinted at, as often as LNbits tells it', async () => {
   events.start()
   await isUp()
   const hash = await payOne()
-  await until(
+  await askUntil(
     () => hints.length,
     (count) => count >= 2,
   )
@@ -86,7 +86,7 @@ test('what leaves the wallet is no hint', async () => {
     body: { out: true, bolt11: textAt(made.json, 'bolt11') },
   })
   const hash = await payOne()
-  await until(
+  await askUntil(
     () => hints.length,
     (count) => count >= 2,
   )
@@ -107,7 +107,7 @@ test('a forged or broken message is a hint without a hash at most (trap 8)', asy
     const path = `/ws/${play.bot.invoiceKey}?data=${encodeURIComponent(lie)}`
     await rawCall(play.url, path, { method: 'POST' })
   }
-  await until(
+  await askUntil(
     () => hints.length,
     (count) => count === lies.length,
   )
@@ -118,18 +118,18 @@ test('after an outage the line comes back and asks to catch up', async () => {
   events.start()
   await isUp()
   await play.outage()
-  await until(
+  await askUntil(
     () => events.state(),
     (state) => state === 'down',
   )
   await play.recover()
-  await until(
+  await askUntil(
     () => ups,
     (count) => count === 2,
   )
   expect(events.state()).toBe('up')
   const hash = await payOne()
-  await until(
+  await askUntil(
     () => hints,
     (heard) => heard.includes(hash),
   )
@@ -167,7 +167,7 @@ test('a line that answers no ping is given up', async () => {
     },
   })
   deaf.start()
-  await until(
+  await askUntil(
     () => ups,
     (count) => count >= 2,
   )

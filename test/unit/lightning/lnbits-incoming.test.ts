@@ -9,7 +9,7 @@ import { type CallFault, lies } from '../../../src/sandbox/lnbits-faults.ts'
 import { startPlayLnbits } from '../../../src/sandbox/lnbits.ts'
 import { startLab } from '../../support/lnbits-lab.ts'
 import { rawCall } from '../../support/lnbits-raw.ts'
-import { until } from '../../support/lnbits-until.ts'
+import { askUntil } from '../../support/until.ts'
 
 const noise: [string, CallFault, string][] = [
   ['429', { kind: 'rateLimited' }, 'rate-limited'],
@@ -90,7 +90,7 @@ describe('a look at an incoming payment', () => {
     const bulk = await lab.lnbits.listIncoming([inTime.paymentHash])
     expect(bulk.get(inTime.paymentHash)).toBe('pending')
     expect(await lab.lnbits.lookupIncoming(inTime.paymentHash, 21)).toMatchObject({ state: 'paid' })
-    await until(
+    await askUntil(
       () => systemClock.now(),
       (now) => now > late.expiresAt * 1000,
     )
@@ -100,7 +100,7 @@ describe('a look at an incoming payment', () => {
   test('sees a failed invoice become paid after all (trap 11)', async () => {
     await using lab = await startLab()
     const made = await lab.invoice(21, 1)
-    await until(
+    await askUntil(
       () => lab.lnbits.lookupIncoming(made.paymentHash, 21),
       ({ state }) => state === 'failed',
     )

@@ -11,7 +11,7 @@ import { watchPayments } from '../../../src/lightning/lnbits-events.ts'
 import { LNBITS_WAITING } from '../../../src/limits.ts'
 import { silentLog } from '../../../src/log.ts'
 import { startLab } from '../../support/lnbits-lab.ts'
-import { until } from '../../support/lnbits-until.ts'
+import { askUntil } from '../../support/until.ts'
 
 /** Work that ends when it is told to. */
 function held() {
@@ -164,7 +164,7 @@ test('no key and no invoice is in a log or an error, whatever LNbits answers', a
     onUp: () => log.info('up'),
   })
   events.start()
-  await until(
+  await askUntil(
     () => events.state(),
     (state) => state === 'up',
   )

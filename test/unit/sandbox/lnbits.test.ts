@@ -9,7 +9,7 @@ import { decodeBolt11 } from '../../../src/lightning/bolt11.ts'
 import { encodeBolt11 } from '../../../src/lightning/bolt11-encode.ts'
 import { type PlayLnbits, startPlayLnbits } from '../../../src/sandbox/lnbits.ts'
 import { at, listenTo, rawCall, textAt } from '../../support/lnbits-raw.ts'
-import { until } from '../../support/lnbits-until.ts'
+import { askUntil } from '../../support/until.ts'
 
 const create = (play: PlayLnbits, amount: number, key = play.bot.invoiceKey) =>
   rawCall(play.url, '/payments', { key, body: { out: false, amount, memo: 'a job' } })
@@ -111,7 +111,7 @@ describe('the play-money LNbits', () => {
     play.node.script(hash, { kind: 'slow', ms: 60, feeMsat: 1_000 })
     const answer = await pay(play, outside(hash, 100), play.bot.adminKey)
     expect(answer).toMatchObject({ status: 201, json: { status: 'pending', fee: -2_000 } })
-    const seen = await until(
+    const seen = await askUntil(
       () => look(play, hash),
       ({ json }) => at(json, ['paid']) === true,
     )
@@ -123,7 +123,7 @@ describe('the play-money LNbits', () => {
     play.node.behaviour = { kind: 'inflight' }
     const order: string[] = []
     const paying = pay(play, outside('ab'.repeat(32), 100), play.bot.adminKey)
-    await until(
+    await askUntil(
       () => play.books().length,
       (rows) => rows === 2,
     )
@@ -179,7 +179,7 @@ describe('the play-money LNbits', () => {
       listenTo(play.url, hash),
     ])
     await pay(play, textAt(made.json, 'bolt11'), play.bot.adminKey)
-    await until(
+    await askUntil(
       () => anybody.messages.length,
       (count) => count === 3,
     )
@@ -244,13 +244,13 @@ describe('a webhook of the play-money LNbits (trap 9)', () => {
     await using lab = await hooked()
     const made = await lab.invoice()
     await pay(lab.play, made.bolt11, lab.play.wallet('payer')?.adminKey ?? '')
-    await until(
+    await askUntil(
       async () => lab.heard.length,
       (count) => count === 2,
     )
     const other = await lab.invoice()
     lab.play.payFromOutside(other.paymentHash)
-    await until(
+    await askUntil(
       async () => lab.heard.length,
       (count) => count === 3,
     )
@@ -269,7 +269,7 @@ describe('a webhook of the play-money LNbits (trap 9)', () => {
     lab.play.faults.webhook = 'object'
     const { paymentHash } = await lab.invoice()
     lab.play.payFromOutside(paymentHash)
-    await until(
+    await askUntil(
       async () => lab.heard.length,
       (count) => count > 0,
     )
