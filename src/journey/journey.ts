@@ -163,7 +163,7 @@ function buildLanes(
   // The glance wakes them; their own looks are for its failure.
   const common = { sql, clock, log, holder, random, measures, idleMs: LANE_IDLE_MS }
   const worker = { ...common, leaseSeconds: workLease.seconds }
-  const asksLnbits = { ...worker, fairBy: (job: Job) => job.customer }
+  const asksLnbits = { ...worker, fairBy: byCustomer }
   const deliver = (replies: readonly OutboxRow[]) => outbox.take(tell(replies, measures))
   const leased = { lease: replyLease, deliver }
   const quote = new Lane<Job>({
@@ -190,11 +190,9 @@ function buildLanes(
     step: createWork({ ...options, ...leased, settle, settled: notes.moneyMoved }),
   })
   const outbox = new Lane<OutboxRow>({
-    ...common,
-    name: 'outbox',
+    ...{ ...common, name: 'outbox', queries: outboxLane, slots: DELIVERY_SLOTS },
     leaseSeconds: replyLease.seconds,
-    queries: outboxLane,
-    slots: DELIVERY_SLOTS,
+    fairBy: byCustomer,
     step: createDeliver({ ...options, wake: () => outbox.wake(), delivered: notes.delivered }),
   })
   const { moneyMoved } = notes
@@ -248,6 +246,9 @@ function buildLanes(
     },
   }
 }
+
+/** LNbits makes customers wait, and a relay that never answers holds a slot: whoever asks for more waits longer. */
+const byCustomer = ({ customer }: { customer: string }): string => customer
 
 /** Longest time that a lane goes without looking by itself, should the glance fail. */
 const LANE_IDLE_MS = 300_000

@@ -131,8 +131,10 @@ export class Lane<Row extends Claimed> {
 
   /** The next to run: of the owners that wait, one with the fewest rows running. */
   #next(): Held<Row> | undefined {
-    const { fairBy } = this.#options
-    if (!fairBy) return this.#waiting.shift()
+    const { fairBy, slots } = this.#options
+    // With room for all of them none goes before another.
+    const hasRoom = this.#waiting.length <= slots - this.#running
+    if (!fairBy || hasRoom) return this.#waiting.shift()
     const running = new Map<string, number>()
     for (const { row, done } of this.#held) {
       if (done) running.set(fairBy(row), (running.get(fairBy(row)) ?? 0) + 1)

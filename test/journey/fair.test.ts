@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import { systemClock } from '../../src/clock.ts'
+import { DELIVERY_SLOTS } from '../../src/limits.ts'
 import type { Sql } from '../../src/store/database.ts'
 import { takeDueLooks } from '../../src/store/invoices.ts'
 import { withdrawalLane } from '../../src/store/lanes.ts'
@@ -149,4 +151,27 @@ test('more than a customer may have in its line is refused, and nothing is lost 
   const refused = await lab.told(customer, 'refused')
   expect(await lab.told(customer, 'invoice')).toHaveLength(32)
   expect(refused.map(({ reason }) => reason)).toEqual(Array(8).fill('rate_limited'))
+})
+
+test('replies of one customer whose relay is silent do not hold up those of another', async () => {
+  await using lab = await botLab()
+  const [many, one] = [someKey(), someKey()]
+  const order: string[] = []
+  const bot = await lab.bot({
+    async publish(outboxId) {
+      const [row] = await lab.sql<{ customer: string }[]>`
+        select customer from outbox where id = ${outboxId}`
+      order.push(row?.customer ?? '')
+      if (row?.customer === one) return { outcome: 'acknowledged' }
+      await systemClock.sleep(500)
+      return { outcome: 'timeout' }
+    },
+  })
+  const ask = (customer: string) => bot.dm(customer, '{"type":"help"}')
+  await Promise.all(Array.from({ length: 6 * DELIVERY_SLOTS }, () => ask(many)))
+  const before = order.length
+  await ask(one)
+  await until('the one has its reply', () => order.includes(one))
+  // Those that are out keep their slots until they are over; none that waits goes first.
+  expect(order.indexOf(one) - before).toBeLessThan(DELIVERY_SLOTS / 2)
 })

@@ -10,6 +10,7 @@ import { createLnbits, type Lnbits } from '../../src/lightning/lnbits.ts'
 import type { LightningAddressAnswer } from '../../src/lightning/lnurl.ts'
 import { type Log, silentLog } from '../../src/log.ts'
 import { defaultMoneyRules, type MoneyRules } from '../../src/money/rules.ts'
+import type { PublishOutcome } from '../../src/nostr/relay.ts'
 import { type PlayLnbits, startPlayLnbits } from '../../src/sandbox/lnbits.ts'
 import { readBreaches, readDrift } from '../../src/store/audit.ts'
 import { readBalances } from '../../src/store/customers.ts'
@@ -71,6 +72,8 @@ export interface BotOptions {
   pollMs?: number
   workSlots?: number
   invoiceTtlSeconds?: number
+  /** What the relay says of the reply of this number; an OK at once unless given. */
+  publish?: (outboxId: number) => Promise<PublishOutcome>
   /** Price of a request, sats. */
   priceSats?: number
   timeoutMs?: number
@@ -260,7 +263,10 @@ async function startBot(db: TestDatabase, play: PlayLnbits, options: BotOptions)
     isBot: () => false,
     sign: signAny,
     signAtOnce: signAny,
-    publish: async () => new Map([['ws://relay', { outcome: 'acknowledged' as const }]]),
+    publish: async ({ id }) =>
+      new Map([
+        ['ws://relay', (await options.publish?.(Number(id))) ?? { outcome: 'acknowledged' }],
+      ]),
     clock,
     log,
     holder,

@@ -171,4 +171,12 @@ export const laneBugs: PlantedBug[] = [
     replace: '\n    for share',
     tests: ['test/journey/work.test.ts › who lost a job'],
   },
+  {
+    name: 'replies-in-one-line',
+    why: 'one key that reads at a silent relay keeps every invoice and result of the others waiting',
+    file: 'src/journey/journey.ts',
+    find: 'leaseSeconds: replyLease.seconds,\n    fairBy: byCustomer,',
+    replace: 'leaseSeconds: replyLease.seconds,',
+    tests: ['test/journey/fair.test.ts › silent do not hold up'],
+  },
 ]
