@@ -9,6 +9,12 @@ import type { Relay, Subscription } from './relay.ts'
 
 export type LineState = 'waiting' | 'backfilling' | 'live' | 'incomplete'
 
+/** How reading pages ended, and the prefix of the relay's refusal when that was why. */
+interface Walk {
+  complete: boolean
+  refused?: string | undefined
+}
+
 export interface LineOptions {
   relay: Relay
   stream: Stream
@@ -45,6 +51,8 @@ export class FeedLine {
   #run = new AbortController()
   #live: Subscription | undefined
   #pages = 0
+  /** Where a run was broken off, Unix seconds: what is older was not read yet. */
+  #left: number | undefined
 
   constructor(options: LineOptions) {
     this.relay = options.relay
@@ -133,11 +141,12 @@ export class FeedLine {
     }
   }
 
-  /** Everything stored since the cursor, newest first, while new events already come in. */
-  async #backfill(
-    signal: AbortSignal,
-  ): Promise<{ complete: boolean; live: Asked; refused: string | undefined }> {
-    const { clock, pending } = this.#options
+  /**
+   * Everything stored since the cursor, newest first, while new events already come in. What lies below where an
+   * earlier run was broken off goes first: a relay that breaks each connection would never come to it.
+   */
+  async #backfill(signal: AbortSignal): Promise<Walk & { live: Asked }> {
+    const { clock } = this.#options
     const now = unixSeconds(clock)
     // One second more on both sides: some relays read `since` or `until` as exclusive.
     const from = Math.min(this.#liveUntil, now) - this.stream.backdateSeconds - 1
@@ -146,21 +155,48 @@ export class FeedLine {
     const live = this.#ask({ since }, signal)
     this.#live = live
     before?.close()
-    let page: Page = await live.page
-    let until = now + AHEAD_SECONDS
+    const first = await live.page
+    const left = this.#left
+    let walk: Walk = { complete: true }
+    if (left !== undefined && first.outcome === 'eose') {
+      const range = { since, until: left }
+      walk = await this.#walkDown(await this.#older(range, signal), range, signal)
+    }
+    const range = { since, until: now + AHEAD_SECONDS }
+    if (walk.complete) walk = await this.#walkDown(first, range, signal)
+    return { ...walk, live }
+  }
+
+  /** Reads the pages below `first`, whose newest second is `until`. Where it is broken off the next run begins. */
+  async #walkDown(
+    first: Page,
+    { since, until: top }: { since: number; until: number },
+    signal: AbortSignal,
+  ): Promise<Walk> {
+    let page = first
+    let until = top
     for (let count = 0; count < RELAY_PAGES && page.outcome === 'eose'; count += 1) {
       this.#pages += 1
       // The oldest second once more, for it may go on in the next page; unless this page was all of one second.
       until = Math.min(page.oldest + 1, until - 1)
       if (page.hint === 'finish' || page.count === 0 || until < since) {
-        return { complete: true, live, refused: undefined }
+        this.#left = undefined
+        return { complete: true }
       }
-      await pending.room()
-      const older = this.#ask({ since, until }, signal)
-      page = await older.page
-      older.close()
+      this.#left = until
+      await this.#options.pending.room()
+      if (signal.aborted) return { complete: false }
+      page = await this.#older({ since, until }, signal)
     }
-    return { complete: false, live, refused: page.refusal }
+    if (page.count > 0) this.#left = Math.min(this.#left ?? top, page.oldest + 1)
+    return { complete: false, refused: page.refusal }
+  }
+
+  async #older(range: { since: number; until: number }, signal: AbortSignal): Promise<Page> {
+    const older = this.#ask(range, signal)
+    const page = await older.page
+    older.close()
+    return page
   }
 
   #ask(range: { since: number; until?: number }, signal: AbortSignal): Asked {

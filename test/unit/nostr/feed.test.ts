@@ -140,6 +140,27 @@ test('wraps that arrive while older pages are read are not lost', async () => {
   expect(feed.seen.size).toBe(60 + late.length)
 })
 
+test('a relay that breaks every connection long before its last page is read to the end', async () => {
+  const stored = Array.from({ length: 150 }, (_, n) => wrapAt(now - 60 * n, author, `${n}`))
+  const sent = new WeakMap<object, number>()
+  await using server = await scripted((message, say, ws) => {
+    const [type, id, filter] = message as [string, string, { since: number; until?: number }]
+    if (type !== 'REQ') return
+    const { since, until = now } = filter
+    const found = stored.filter((e) => e.created_at >= since && e.created_at <= until)
+    for (const event of found.slice(0, 20)) {
+      say('EVENT', id, event)
+      sent.set(ws, (sent.get(ws) ?? 0) + 1)
+      if ((sent.get(ws) ?? 0) >= 50) return ws.terminate()
+    }
+    say('EOSE', id)
+  })
+  await using relay = connected({ url: server.url })
+  await using feed = countingFeed({ relays: [relay], known: (id) => feed.seen.has(id) })
+  await eventually('all', () => feed.seen.size === stored.length, 3_000)
+  expect([...feed.seen.values()]).toEqual(all(stored.length))
+})
+
 test('one event of the year 3000 does not lead the paging there', async () => {
   const far = wrapAt(32_500_000_000)
   await using server = await answering(({ until }) => (until === undefined ? [far] : []))
