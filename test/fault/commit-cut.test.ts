@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest'
 import { journeyLab } from '../support/journey-lab.ts'
 import { type JobKind, jobKinds } from '../support/job-kinds.ts'
-import { say } from '../support/money-sweep.ts'
-import { oneTry, seeded, sweepRounds } from '../support/seeded.ts'
+import { oneTry, say, seeded, sweepRounds } from '../support/seeded.ts'
 import { until } from '../support/until.ts'
 
 /*
@@ -36,6 +35,6 @@ test(
     }
     await until('everything has ended', async () => (await lab.unended()).length === 0)
     expect(await lab.broken()).toEqual([])
-    say(`commits cut off: seed ${random.seed}, ${gate.cuts()} of ${played} ways`)
+    say(`commits cut off: TITHE_SEED=${random.seed}, ${gate.cuts()} in ${played} jobs`)
   },
 )

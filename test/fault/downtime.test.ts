@@ -13,8 +13,7 @@ import { seedPool } from '../../src/store/pool.ts'
 import { brokenBooks, brokenReplies, unended } from '../support/checkers.ts'
 import { daemonLab } from '../support/daemon-lab.ts'
 import { fill, type Mailbag, mailbag } from '../support/mailbag.ts'
-import { say } from '../support/money-sweep.ts'
-import { oneTry, type Seeded, seeded } from '../support/seeded.ts'
+import { oneTry, say, type Seeded, seeded } from '../support/seeded.ts'
 import { until } from '../support/until.ts'
 
 const HOUR_SECONDS = 3_600

@@ -2,8 +2,7 @@ import { expect, test } from 'vitest'
 import { brokenBooks } from '../support/checkers.ts'
 import { daemonLab } from '../support/daemon-lab.ts'
 import { leaveBehind } from '../support/left-behind.ts'
-import { say } from '../support/money-sweep.ts'
-import { SWEEP_MS } from '../support/seeded.ts'
+import { say, SWEEP_MS } from '../support/seeded.ts'
 import { until } from '../support/until.ts'
 
 const counts = { accepted: 40, open: 200, expired: 200, paid: 200, free: 200, working: 160 }

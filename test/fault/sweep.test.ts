@@ -2,8 +2,7 @@ import { expect, test } from 'vitest'
 import { type Failpoint, failpoints } from '../../src/failpoint.ts'
 import { type JourneyLab, journeyLab } from '../support/journey-lab.ts'
 import { type JobKind, jobKinds } from '../support/job-kinds.ts'
-import { say } from '../support/money-sweep.ts'
-import { oneTry, type Seeded, seeded, sweepRounds } from '../support/seeded.ts'
+import { oneTry, say, type Seeded, seeded, sweepRounds } from '../support/seeded.ts'
 import { until } from '../support/until.ts'
 
 /*
@@ -123,7 +122,7 @@ test(
       1,
     )
     const seconds = ((performance.now() - began) / 1000).toFixed(1)
-    say(`single deaths: seed ${random.seed}, ${JSON.stringify(tally)}, ${seconds} s`)
+    say(`single deaths: TITHE_SEED=${random.seed}, ${JSON.stringify(tally)}, ${seconds} s`)
     expect(tally.missed).toBeLessThan(singles.length / 10)
   },
 )
@@ -145,7 +144,7 @@ test(
     const began = performance.now()
     const tally = await sweep(lab, runs, 2)
     const seconds = ((performance.now() - began) / 1000).toFixed(1)
-    say(`double deaths: seed ${random.seed}, ${JSON.stringify(tally)}, ${seconds} s`)
+    say(`double deaths: TITHE_SEED=${random.seed}, ${JSON.stringify(tally)}, ${seconds} s`)
     expect(tally.deaths).toBeGreaterThan(runs.length)
   },
 )

@@ -4,8 +4,7 @@ import { openDatabase, type Sql } from '../../src/store/database.ts'
 import { freshDatabase, type TestDatabase } from '../support/database.ts'
 import { journeyOn, passDays, priced, stepsOn, type TestJourney } from '../support/journey.ts'
 import { createLedgerModel, type ModelJob } from '../support/ledger-model.ts'
-import { say } from '../support/money-sweep.ts'
-import { type Seeded, seeded, SWEEP_MS, sweepRounds } from '../support/seeded.ts'
+import { say, type Seeded, seeded, SWEEP_MS, sweepRounds } from '../support/seeded.ts'
 
 type Model = ReturnType<typeof createLedgerModel>
 

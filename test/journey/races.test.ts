@@ -3,9 +3,8 @@ import type { Job } from '../../src/store/jobs.ts'
 import { jobLane, outboxLane } from '../../src/store/lanes.ts'
 import { setConfig } from '../../src/store/pool.ts'
 import { poolSats, priced, someKey, type TestJourney } from '../support/journey.ts'
-import { say } from '../support/money-sweep.ts'
 import { type Replicas, twoReplicas } from '../support/replicas.ts'
-import { type Seeded, seeded, SWEEP_MS, sweepRounds } from '../support/seeded.ts'
+import { say, type Seeded, seeded, SWEEP_MS, sweepRounds } from '../support/seeded.ts'
 
 const ROUNDS = sweepRounds(15, 200)
 

@@ -3,7 +3,7 @@ import { countUninvoiced } from '../../src/store/invoices.ts'
 import { setGrantedTier } from '../../src/store/customers.ts'
 import { type Bot, type BotLab, botLab, someKey } from '../support/bot.ts'
 import { createJumpingClock } from '../support/jumping-clock.ts'
-import { say } from '../support/money-sweep.ts'
+import { say } from '../support/seeded.ts'
 import { until } from '../support/until.ts'
 
 /** Milliseconds until each of `count` customers with free room has its result. */

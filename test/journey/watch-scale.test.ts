@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { type Bot, type BotLab, botLab, someKey } from '../support/bot.ts'
-import { say } from '../support/money-sweep.ts'
+import { say } from '../support/seeded.ts'
 import { until } from '../support/until.ts'
 
 const requests = ({ play }: BotLab) =>

@@ -8,8 +8,7 @@ import { lockPool, post } from '../../src/store/ledger.ts'
 import { sealLedger, verifySeals } from '../../src/store/seals.ts'
 import { freshDatabase } from '../support/database.ts'
 import { journeyOn, priced } from '../support/journey.ts'
-import { say } from '../support/money-sweep.ts'
-import { SWEEP_MS, sweepRounds } from '../support/seeded.ts'
+import { say, SWEEP_MS, sweepRounds } from '../support/seeded.ts'
 
 async function sealAll(sql: Sql): Promise<number> {
   for (let made = 0; ; made += 1) if (!(await sealLedger(sql))) return made

@@ -1,11 +1,5 @@
-/**
- * What the Lightning tests read from the environment: sweeps that are too long for every run, and a
- * real LNbits.
- */
+/** What the Lightning tests read from the environment: a real LNbits. */
 export interface LightningTestSettings {
-  /** Mutated invoices per run; a million of them take minutes. */
-  bolt11Mutations: number
-  seed: number
   /** Virtual environment of an installed LNbits that tests may start themselves. */
   lnbitsHome?: string
   real?: {
@@ -27,8 +21,6 @@ export function lightningTestSettings(): LightningTestSettings {
     payerAdminKey: env.TEST_LNBITS_PAYER_ADMIN_KEY ?? '',
   }
   return {
-    bolt11Mutations: Number(env.TEST_BOLT11_MUTATIONS ?? 20_000),
-    seed: Number(env.TEST_SEED ?? Math.floor(Math.random() * 2 ** 32)),
     ...(env.TEST_LNBITS_HOME ? { lnbitsHome: env.TEST_LNBITS_HOME } : {}),
     ...(real.url === '' ? {} : { real }),
   }

@@ -19,6 +19,11 @@ export const oneTry = { retry: 0, timeout: SWEEP_MS } as const
 export const sweepRounds = (usual: number, heavy: number): number =>
   process.env.TITHE_SWEEP ? heavy : usual
 
+/** Says one line past the reporter, so that a seed is in the log of every run, green or red. */
+export function say(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
 /** Random choices that can be played again: TITHE_SEED, else a fresh seed that the test prints. */
 export function seeded(seed = process.env.TITHE_SEED ?? String(randomInt(2 ** 47))): Seeded {
   let block = Buffer.alloc(0)

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
-import { say } from '../../support/money-sweep.ts'
-import { oneTry, seeded, sweepRounds } from '../../support/seeded.ts'
+import { oneTry, say, seeded, sweepRounds } from '../../support/seeded.ts'
 import { runSoak } from './run.ts'
 
 test(

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { say, sweepFactor, sweepSeed } from '../../support/money-sweep.ts'
+import { sweepFactor, sweepName, sweepSeed } from '../../support/money-sweep.ts'
+import { say } from '../../support/seeded.ts'
 import { describeFound, type Found } from './adversary/search.ts'
 import { noViolations } from './adversary/tally.ts'
 import { searchInThread } from './adversary/worker.ts'
@@ -12,6 +13,7 @@ const ratioOf = (found: Found) => found.best.plan.earnedGrantRatio
 test('no strategy gets more than ratio × what it paid, from pool and operator together', {
   timeout: 60_000 * sweepFactor,
 }, async () => {
+  say(`strategies: ${sweepName}`)
   const found = await searchInThread({
     seed: sweepSeed,
     strategies: 30_000 * sweepFactor,

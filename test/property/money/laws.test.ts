@@ -6,9 +6,10 @@ import { type RoomInput, room } from '../../../src/money/room.ts'
 import { floorPct, floorRatio, isSats, parseSats } from '../../../src/money/sats.ts'
 import { settle, settleFailed } from '../../../src/money/settlement.ts'
 import { earnedTier, higherTier, tierOf, tiers } from '../../../src/money/tiers.ts'
-import { holds, say, sweepFactor, sweepSeed } from '../../support/money-sweep.ts'
+import { holds, sweepName } from '../../support/money-sweep.ts'
+import { say } from '../../support/seeded.ts'
 
-beforeAll(() => say(`money laws: MONEY_SEED=${sweepSeed} MONEY_SWEEP=${sweepFactor}`))
+beforeAll(() => say(`money laws: ${sweepName}`))
 
 /** Small amounts meet each other often; large ones reach the ends. */
 const sats = fc.oneof(

@@ -4,7 +4,8 @@ import { INVOICE_SATS } from '../../../src/limits.ts'
 import { type PricedModel, parseModelRate } from '../../../src/money/model-rate.ts'
 import { actualCost, estimateRequestCost } from '../../../src/money/pricing.ts'
 import { seededFractions } from '../../support/money-random.ts'
-import { holds, say, sweepFactor, sweepSeed } from '../../support/money-sweep.ts'
+import { holds, sweepFactor, sweepName, sweepSeed } from '../../support/money-sweep.ts'
+import { say } from '../../support/seeded.ts'
 
 /**
  * A price by the definition, in exact rationals and in the units of the sentence: USD per million
@@ -48,7 +49,7 @@ function satsByDefinition(asked: {
 
 test('prices are those of exact rationals, on random models, rates and counts', () => {
   const cases = 25_000 * sweepFactor
-  say(`money pricing: MONEY_SEED=${sweepSeed}, ${cases} cases against exact rationals`)
+  say(`money pricing: ${sweepName}, ${cases} cases against exact rationals`)
   const random = seededFractions(sweepSeed)
   const below = (limit: number) => Math.floor(random() * limit)
   /** As many digits as chance gives, so that small and large numbers are equally likely. */

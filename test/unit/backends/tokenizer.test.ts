@@ -2,7 +2,8 @@ import { countTokens as countWhole } from 'gpt-tokenizer/encoding/o200k_base'
 import { expect, test } from 'vitest'
 import { countTokens } from '../../../src/backends/tokenizer.ts'
 import { seededFractions } from '../../support/money-random.ts'
-import { say, sweepSeed } from '../../support/money-sweep.ts'
+import { sweepName, sweepSeed } from '../../support/money-sweep.ts'
+import { say } from '../../support/seeded.ts'
 
 /** The framing of an empty message. */
 const FRAMING = 12
@@ -40,7 +41,7 @@ const alphabets: [string, (fraction: number) => number][] = [
 
 test('a cut run counts a little more than the whole, never less', () => {
   const fraction = seededFractions(sweepSeed)
-  say(`tokenizer: MONEY_SEED=${sweepSeed}`)
+  say(`tokenizer: ${sweepName}`)
   for (const [name, codePoint] of alphabets) {
     let text = ''
     while (text.length < 1_500) text += String.fromCodePoint(codePoint(fraction()))
