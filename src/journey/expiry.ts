@@ -29,8 +29,8 @@ export interface ExpiryOptions {
 
 /**
  * The step of `awaiting_payment` jobs, due when their invoice expires: LNbits is asked once more, and only a
- * clear "not paid" ends the job. While LNbits cannot be asked the job waits on. What is paid afterwards goes
- * to the balance.
+ * clear "not paid" ends the job. While LNbits cannot be asked the job waits on, two days at most: of a wallet that was
+ * exchanged for another nothing is ever heard again. What is paid afterwards goes to the balance.
  */
 export function createExpiry(options: ExpiryOptions) {
   const { sql, lease, paid, deliver } = options
@@ -45,7 +45,7 @@ export function createExpiry(options: ExpiryOptions) {
     // Either its work begins, and it expires no more. Or less than the price came, which is on the balance by now:
     // the invoice cannot be paid again, and the job would wait for ever.
     if (seen.state === 'paid') await paid({ ...seen, paymentHash: invoice.paymentHash })
-    if (seen.state === 'unreachable') {
+    if (seen.state === 'unreachable' && !invoice.overdue) {
       const afterMs = EXPIRY_RETRY_SECONDS * 1000
       await lane.retry(sql, job, { afterMs, error: seen.reason, progress: true })
       return
@@ -53,7 +53,7 @@ export function createExpiry(options: ExpiryOptions) {
     const replies = await inTransaction(sql, async (tx) => {
       // The invoice before the job, as a payment locks them, so that neither waits for the other.
       const [, expired] = await Promise.all([
-        noteUnpaid(tx, [invoice.paymentHash]),
+        seen.state === 'unreachable' ? undefined : noteUnpaid(tx, [invoice.paymentHash]),
         expire(tx, job.id, 'unpaid', job.epoch),
       ])
       if (!expired) return []

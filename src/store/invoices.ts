@@ -169,13 +169,15 @@ export async function noteUnpaid(sql: AnySql, paymentHashes: readonly string[]):
     where payment_hash = any(${[...paymentHashes]}::text[]) and state in ('open', 'expired')`.execute()
 }
 
-/** The invoice of a job, for a last look before it expires. */
+/** The invoice of a job, for a last look before it expires. `overdue`: its grace time is over. */
 export async function readInvoiceOfJob(
   sql: AnySql,
   jobId: number,
-): Promise<WatchedInvoice | undefined> {
-  const [row] = await sql<WatchedInvoice[]>`
-    select payment_hash, amount_sats from invoices where job_id = ${jobId}`.execute()
+): Promise<(WatchedInvoice & { overdue: boolean }) | undefined> {
+  const [row] = await sql<(WatchedInvoice & { overdue: boolean })[]>`
+    select payment_hash, amount_sats,
+      expires_at + make_interval(secs => ${GRACE_SECONDS}) < now() as overdue
+    from invoices where job_id = ${jobId}`.execute()
   return row
 }
 

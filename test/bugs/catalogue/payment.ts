@@ -65,8 +65,8 @@ export const paymentBugs: PlantedBug[] = [
     name: 'outage-read-as-unpaid',
     why: 'while the node is away every open job expires, and what was paid for it is late',
     file: 'src/journey/expiry.ts',
-    find: "if (seen.state === 'unreachable') {",
-    replace: "if (seen.state === 'unreachable' && seen.reason === '') {",
+    find: "'unreachable' && !invoice.overdue",
+    replace: "'unreachable' && seen.reason === ''",
     tests: ['test/journey/payments.test.ts › a payment during an outage'],
   },
   {
@@ -130,5 +130,13 @@ export const paymentBugs: PlantedBug[] = [
     find: 'looks.take(Math.min(LOOKS_AT_ONCE, wanted))',
     replace: 'looks.take(LOOKS_AT_ONCE)',
     tests: ['test/journey/watch.test.ts'],
+  },
+  {
+    name: 'unheard-of-for-ever',
+    why: 'after a change of wallets jobs wait for ever, and their promises keep their customers from every other',
+    file: 'src/journey/expiry.ts',
+    find: "seen.state === 'unreachable' && !invoice.overdue",
+    replace: "seen.state === 'unreachable'",
+    tests: ['test/journey/expiry.test.ts › two days after its invoice'],
   },
 ]
