@@ -76,6 +76,7 @@ const program = new Command('tithe')
   .description('A Nostr bot that sells work for sats and gives a tenth of it back.')
   .version(version)
   .exitOverride()
+  .showHelpAfterError('Add --help to see what it takes.')
   .configureHelp({ showGlobalOptions: true })
   .configureOutput({ outputError: (text) => terminal.tell(text.trimEnd()) })
   .addHelpText(
