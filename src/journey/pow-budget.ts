@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { POW_SHARE } from '../limits.ts'
+import { POW_MS, POW_SHARE } from '../limits.ts'
 
 /**
  * Proof of work for relays that customers name: one at a time, and for a part of all time, or whoever lists a relay
@@ -17,13 +17,16 @@ const LOOK_MS = 10
 
 export function createPowBudget(clock: Clock): PowBudget {
   let busy = false
-  let freeAt = Number.NEGATIVE_INFINITY
+  let endedAt = Number.NEGATIVE_INFINITY
+  let restMs = 0
+  // Away from the end of the last work in either direction: a clock that is set must not put work off.
+  const leftOfRestMs = () => Math.max(0, restMs - Math.abs(clock.now() - endedAt))
 
   return {
     async spend(work) {
       let leftMs = TURN_MS
-      while (busy || clock.now() < freeAt) {
-        const pauseMs = Math.max(LOOK_MS, freeAt - clock.now())
+      while (busy || leftOfRestMs() > 0) {
+        const pauseMs = Math.max(LOOK_MS, leftOfRestMs())
         if (pauseMs > leftMs) return undefined
         leftMs -= pauseMs
         await clock.sleep(pauseMs)
@@ -34,8 +37,9 @@ export function createPowBudget(clock: Clock): PowBudget {
         return await work()
       } finally {
         busy = false
-        const took = clock.now() - began
-        freeAt = clock.now() + took * (1 / POW_SHARE - 1)
+        endedAt = clock.now()
+        const tookMs = Math.min(POW_MS, Math.max(0, endedAt - began))
+        restMs = tookMs * (1 / POW_SHARE - 1)
       }
     },
   }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { askedBits, wantedPow } from '../../../src/journey/pow-wanted.ts'
 import { createPowBudget } from '../../../src/journey/pow-budget.ts'
-import { POW_BITS } from '../../../src/limits.ts'
+import { POW_BITS, POW_MS, POW_SHARE } from '../../../src/limits.ts'
 import { minePow } from '../../../src/nostr/pow.ts'
 import { systemClock } from '../../../src/clock.ts'
 import type { Publication, StoredEvent } from '../../../src/store/outbox.ts'
@@ -117,4 +117,15 @@ test('replies that are due together have little work done one after the other, a
     }),
   )
   expect(await Promise.all(replies)).toEqual(Array(12).fill(0))
+})
+
+test('a clock that is set does not put work off', async () => {
+  let nowMs = 10_000_000
+  const budget = createPowBudget({ ...systemClock, now: () => nowMs })
+  await budget.spend(async () => (nowMs += 8_000))
+  nowMs -= 3_600_000
+  expect(await budget.spend(async () => 'set back')).toBe('set back')
+  await budget.spend(async () => (nowMs += 86_400_000))
+  nowMs += POW_MS / POW_SHARE
+  expect(await budget.spend(async () => 'set forward')).toBe('set forward')
 })
