@@ -228,7 +228,7 @@ async function buildTheJourney(
       clock,
       ...{ lookup: net.lookup, known: net.known },
       checkRelay: net.checkRelay,
-      ...{ frameBytes: net.frameBytes, powBits: net.powBits },
+      ...{ frameBytes: net.frameBytes, powBits: net.powBits, isConnected: net.isConnected },
       ownRelays: net.relays,
       fallback: config.nostr.dmFallback,
     }),

@@ -32,6 +32,8 @@ export interface EnvelopeOptions {
   frameBytes(relays: readonly string[]): number
   /** Bits of proof of work that one of them wants of an event (NIP-11, NIP-13). */
   powBits?(relays: readonly string[]): number
+  /** Whether any relay can be asked; true when absent. */
+  isConnected?(): boolean
   fallback: DmFallback
 }
 
@@ -190,11 +192,12 @@ function dmRelays(
   row: OutboxRow,
   lists: RelayLists,
   arrival: readonly string[],
-  { fallback, ownRelays }: EnvelopeOptions,
+  { fallback, ownRelays, isConnected = () => true }: EnvelopeOptions,
 ): string[] {
   const { dm, read } = lists
   if (isListed(lists)) return dm.urls.slice(0, CUSTOMER_RELAYS)
-  if (dm.state === 'failed' && row.tries < LOOKUP_TRIES) {
+  // Without any relay nothing could be delivered either, so that nothing is lost by waiting for one to ask.
+  if (dm.state === 'failed' && (row.tries < LOOKUP_TRIES || !isConnected())) {
     throw new Error("the customer's relay list could not be looked up")
   }
   // Without a request to answer there is no relay the customer is known to read.

@@ -208,8 +208,9 @@ test('a relay that refused for the moment, or said nothing, has not taken a repl
 const [bot, customer] = [newIdentity(), newIdentity()]
 
 /** Wraps replies for a customer whose list of DM relays is this. */
-const signing = (dm: RelayList) =>
+const signing = (dm: RelayList, isConnected = true) =>
   createEnvelope({
+    isConnected: () => isConnected,
     ...{ sql: db.sql, identity: bot, clock: systemClock, fallback: 'nip65+inbound' as const },
     lookup: async () => ({ dm, read: { state: 'absent', urls: [] } }),
     known: () => (dm.state === 'failed' ? undefined : { dm, read: { state: 'absent', urls: [] } }),
@@ -240,4 +241,13 @@ test('a reply goes where its customer reads; a list that was not found out is as
   const { sign: failed } = signing({ state: 'failed', urls: [] })
   await expect(failed(row)).rejects.toThrow('could not be looked up')
   expect((await failed({ ...row, tries: 3 })).relays).toEqual(['ws://own'])
+})
+
+// A machine that starts before its network has replies to sign and nobody to ask.
+test('without a relay to ask a reply waits for one, and does not go elsewhere', async () => {
+  const row = { ...(await reply(customer.pubkey)), tries: 9 }
+  const alone = signing({ state: 'failed', urls: [] }, false)
+  await expect(alone.sign(row)).rejects.toThrow('could not be looked up')
+  const known = signing({ state: 'found', urls: ['ws://inbox'] }, false)
+  expect((await known.sign(row)).relays).toEqual(['ws://inbox'])
 })
