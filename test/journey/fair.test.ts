@@ -129,7 +129,7 @@ test('hundreds of top-ups and withdrawals wait for LNbits, and other messages ar
   say(rich, 'work from my balance, please')
   expect(await lab.hears(rich, 'result')).toMatchObject({ chargeSats: 20 })
   // Who comes when it has stood still for long is told so, with a place.
-  clock.jump(31_000)
+  clock.step(31_000)
   const late = someKey()
   say(late, '/topup 500')
   const refused = await lab.hears(late, 'refused')

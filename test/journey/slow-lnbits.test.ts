@@ -51,7 +51,7 @@ test('who would wait too long for an invoice is told how many stand before, and 
   lab.play.faults.add('create', { kind: 'hang', ms: 600_000 }, { times: 100 })
   await Promise.all(early.map((customer) => bot.dm(customer, 'work, please')))
   await until('LNbits is asked', () => lab.play.faults.calls.create > 0)
-  clock.jump(31_000)
+  clock.step(31_000)
   const late = someKey()
   await bot.dm(late, 'work, please')
   const refused = await lab.hears(late, 'refused')

@@ -1,23 +1,18 @@
-import { type Clock, systemClock } from '../../src/clock.ts'
 import { armFailpoints, type Failpoint } from '../../src/failpoint.ts'
+import { type FastClock, fastClock } from './fast-clock.ts'
 
 /** A clock that jumps when a failpoint is passed: a process that was suspended there. */
-export interface JumpingClock extends Clock {
-  jump(ms: number): void
+export interface JumpingClock extends FastClock {
   sleepAt(at: Failpoint, ms: number): void
 }
 
 export function createJumpingClock(): JumpingClock {
-  let aheadMs = 0
+  const clock = fastClock()
   return {
-    now: () => systemClock.now() + aheadMs,
-    sleep: systemClock.sleep,
-    jump(ms) {
-      aheadMs += ms
-    },
+    ...clock,
     sleepAt(at, ms) {
       armFailpoints((passed) => {
-        if (passed === at) aheadMs += ms
+        if (passed === at) clock.step(ms)
       })
     },
   }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { WebSocket, WebSocketServer } from 'ws'
-import { type Clock, systemClock } from '../../src/clock.ts'
+import { systemClock } from '../../src/clock.ts'
 import { silentLog } from '../../src/log.ts'
 import { loadCurve } from '../../src/nostr/curve.ts'
 import { verifyEvent } from '../../src/nostr/event.ts'
@@ -23,27 +23,6 @@ export const nowSeconds = (): number => Math.floor(Date.now() / 1000)
 export function signed(author: Identity, some: Partial<NostrEvent> = {}): NostrEvent {
   const { kind = 1, created_at = nowSeconds(), tags = [], content = '' } = some
   return author.sign({ kind, created_at, tags, content })
-}
-
-/** Resolves when `condition` holds; rejects with `what` after `ms`. It polls: the world outside does not signal. */
-export async function eventually(
-  what: string,
-  condition: () => boolean,
-  ms = 10_000,
-): Promise<void> {
-  await until(what, condition, ms)
-}
-
-/** Real pauses, and a wall clock that the test may set forward or back. */
-export function shiftedClock(): Clock & { shift(ms: number): void } {
-  let shiftMs = 0
-  return {
-    now: () => Date.now() + shiftMs,
-    sleep: systemClock.sleep,
-    shift(ms) {
-      shiftMs += ms
-    },
-  }
 }
 
 export interface Talk {
@@ -74,7 +53,7 @@ export async function talk(url: string): Promise<Talk> {
     async next(...start) {
       const fits = (frame: unknown[]) => start.every((part, index) => frame[index] === part)
       let found = -1
-      await eventually(`a frame ${JSON.stringify(start)}`, () => {
+      await until(`a frame ${JSON.stringify(start)}`, () => {
         found = frames.findIndex((frame, index) => index >= taken && fits(frame))
         return found !== -1
       })

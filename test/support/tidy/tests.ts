@@ -90,7 +90,7 @@ function functionName(node: Node): string {
 
 /**
  * True when `body` calls `expect`, an assertion, or a function of the same file or an import whose
- * name says that it checks; `eventually` fails at its deadline. Follows calls within the file,
+ * name says that it checks; `until` fails at its deadline. Follows calls within the file,
  * since tests share their last lines.
  */
 function expects(source: Source, body: Node, seen = new Set<string>()): boolean {
@@ -98,8 +98,7 @@ function expects(source: Source, body: Node, seen = new Set<string>()): boolean 
   return calls.some(({ node }) => {
     const chain = chainOf(node)
     const first = chain.split('.')[0] ?? ''
-    if (/^(expect|assert|check|verify|must|eventually)/.test(first) || chain === 'fc.assert')
-      return true
+    if (/^(expect|assert|check|verify|must|until)/.test(first) || chain === 'fc.assert') return true
     if (seen.has(first)) return false
     seen.add(first)
     const local = source.places.find((place) => functionName(place.node) === first)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { createBudget } from '../../../src/nostr/budget.ts'
 import { createDeadlines } from '../../../src/nostr/deadlines.ts'
-import { shiftedClock } from '../../support/relay-lab.ts'
+import { fastClock } from '../../support/fast-clock.ts'
 
 /** A clock whose pauses end when the test says so. */
 function handClock() {
@@ -67,7 +67,7 @@ test('a stop forgets all and ends the pauses', async () => {
 })
 
 test('a budget refills with time, never above its burst, and a clock set back gives nothing', () => {
-  const clock = shiftedClock()
+  const clock = fastClock()
   const budget = createBudget({ perSecond: 1, burst: 3, clock })
   const spent = () => {
     let count = 0
@@ -75,12 +75,12 @@ test('a budget refills with time, never above its burst, and a clock set back gi
     return count
   }
   expect(spent()).toBe(3)
-  clock.shift(2_000)
+  clock.step(2_000)
   expect(spent()).toBe(2)
-  clock.shift(3_600_000)
+  clock.step(3_600_000)
   expect(spent()).toBe(3)
-  clock.shift(-7_200_000)
+  clock.step(-7_200_000)
   expect(spent()).toBe(0)
-  clock.shift(1_000)
+  clock.step(1_000)
   expect(spent()).toBe(1)
 })

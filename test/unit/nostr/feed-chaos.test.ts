@@ -3,7 +3,8 @@ import type { NostrEvent } from '../../../src/nostr/types.ts'
 import { type SandboxRelay, startRelay } from '../../../src/sandbox/relay.ts'
 import { createRelayFaults, type RelayFaults } from '../../../src/sandbox/relay-faults.ts'
 import { author, bot, countingFeed, DAY, memoryCursors, wrapAt } from '../../support/feed-lab.ts'
-import { connected, eventually, nowSeconds } from '../../support/relay-lab.ts'
+import { connected, nowSeconds } from '../../support/relay-lab.ts'
+import { until } from '../../support/until.ts'
 import { seeded, sweepRounds } from '../../support/seeded.ts'
 
 const random = seeded()
@@ -79,8 +80,8 @@ test(`every stored wrap is delivered once the faults of two relays end, seed ${r
   }
   const stored = new Map<string, NostrEvent>()
   for (const event of servers.flatMap((server) => server.events())) stored.set(event.id, event)
-  await eventually('live', () => feed.isLive(), 20_000)
-  await eventually('all', () => [...stored.keys()].every((id) => delivered.has(id)), 20_000)
+  await until('live', () => feed.isLive(), 20_000)
+  await until('all', () => [...stored.keys()].every((id) => delivered.has(id)), 20_000)
   expect(stored.size).toBeGreaterThan(10)
   expect([...delivered.values()].every((times) => times === 1)).toBe(true)
   expect(relays.map((relay) => relay.counters.faults)).toEqual([0, 0])

@@ -4,14 +4,9 @@ import { createCommits } from '../../../src/nostr/feed-commits.ts'
 import type { NostrEvent } from '../../../src/nostr/types.ts'
 import { startRelay } from '../../../src/sandbox/relay.ts'
 import { author, countingFeed, DAY, memoryCursors, wrapAt } from '../../support/feed-lab.ts'
-import {
-  connected,
-  eventually,
-  nowSeconds,
-  openResources,
-  shiftedClock,
-  talk,
-} from '../../support/relay-lab.ts'
+import { fastClock } from '../../support/fast-clock.ts'
+import { connected, nowSeconds, openResources, talk } from '../../support/relay-lab.ts'
+import { until } from '../../support/until.ts'
 import { seeded, sweepRounds } from '../../support/seeded.ts'
 
 const now = nowSeconds()
@@ -29,14 +24,14 @@ test('the cursor stays while an event is not committed, and moves when it is', a
     cursors,
     onEvent: () => new Promise((resolve) => (commit = resolve)),
   })
-  await eventually('live', feed.isLive)
+  await until('live', feed.isLive)
   expect(await feed.runOnce()).toEqual({ advanced: 1, held: 0 })
   expect(cursors.at.get(`${relay.url} dm`)).toBeGreaterThanOrEqual(now)
   await relay.publish(wrapAt(now), 5_000)
-  await eventually('handed on', () => commit !== undefined)
+  await until('handed on', () => commit !== undefined)
   expect(await feed.runOnce()).toEqual({ advanced: 0, held: 1 })
   commit?.()
-  await eventually('committed', () => feed.status().pending === 0)
+  await until('committed', () => feed.status().pending === 0)
 })
 
 test('a rejected event keeps the cursor back and is handed on until it is taken', async () => {
@@ -53,18 +48,18 @@ test('a rejected event keeps the cursor back and is handed on until it is taken'
       taken += 1
     },
   })
-  await eventually('live', feed.isLive)
+  await until('live', feed.isLive)
   await relay.publish(wrapAt(now), 5_000)
-  await eventually('rejected twice', () => feed.status().retries >= 2)
+  await until('rejected twice', () => feed.status().retries >= 2)
   expect(await feed.runOnce()).toEqual({ advanced: 0, held: 1 })
   database = true
-  await eventually('taken', () => taken === 1)
-  await eventually('committed', () => feed.status().pending === 0)
+  await until('taken', () => taken === 1)
+  await until('committed', () => feed.status().pending === 0)
   expect((await feed.runOnce()).advanced).toBe(1)
 })
 
 test('the cursor stays without EOSE, without a connection and without a fresh pong', async () => {
-  const clock = shiftedClock()
+  const clock = fastClock()
   await using server = await startRelay()
   server.faults.eose = 'never'
   await using relay = connected({
@@ -73,27 +68,27 @@ test('the cursor stays without EOSE, without a connection and without a fresh po
     backoff: { firstMs: 60_000, mostMs: 60_000 },
   })
   await using feed = countingFeed({ relays: [relay], clock })
-  await eventually('open', () => relay.state() === 'open')
+  await until('open', () => relay.state() === 'open')
   expect((await feed.runOnce()).advanced).toBe(0)
   server.faults.eose = 'real'
-  await eventually('live', feed.isLive)
-  clock.shift(39_000)
+  await until('live', feed.isLive)
+  clock.step(39_000)
   expect((await feed.runOnce()).advanced).toBe(1)
-  clock.shift(2_000)
+  clock.step(2_000)
   expect((await feed.runOnce()).advanced).toBe(0)
   server.dropConnections()
-  await eventually('away', () => relay.state() === 'waiting')
+  await until('away', () => relay.state() === 'waiting')
   expect((await feed.runOnce()).advanced).toBe(0)
 })
 
 test('the cursor is never ahead of the last pong', async () => {
-  const clock = shiftedClock()
+  const clock = fastClock()
   await using server = await startRelay()
   await using relay = connected({ url: server.url, clock })
   const cursors = memoryCursors()
   await using feed = countingFeed({ relays: [relay], clock, cursors })
-  await eventually('live', feed.isLive)
-  clock.shift(30_000)
+  await until('live', feed.isLive)
+  clock.step(30_000)
   await feed.runOnce()
   const pong = Math.floor((relay.lastPongAt() ?? 0) / 1000)
   expect(cursors.at.get(`${relay.url} dm`)).toBe(pong)
@@ -133,7 +128,7 @@ test('a cursor from a clock that was ahead is not believed beyond the present', 
   await using relay = connected({ url: server.url })
   cursors.at.set(`${relay.url} dm`, now + 30 * DAY)
   await using feed = countingFeed({ relays: [relay], cursors })
-  await eventually('the wrap', () => feed.seen.has(wrap.id) && feed.isLive())
+  await until('the wrap', () => feed.seen.has(wrap.id) && feed.isLive())
   await feed.runOnce()
   expect(cursors.at.get(`${relay.url} dm`)).toBeLessThan(now + DAY)
 })
@@ -159,26 +154,26 @@ test('a cursor store that fails is tried again and costs no event', async () => 
       },
     },
   })
-  await eventually('the wrap', () => feed.seen.has(wrap.id))
-  await eventually('live', feed.isLive)
+  await until('the wrap', () => feed.seen.has(wrap.id))
+  await until('live', feed.isLive)
   fails.push('save')
   expect(await feed.runOnce()).toEqual({ advanced: 0, held: 1 })
   expect(await feed.runOnce()).toEqual({ advanced: 1, held: 0 })
 })
 
 test('the first run is written down, so that a stop within its first minute loses nothing', async () => {
-  const clock = shiftedClock()
+  const clock = fastClock()
   await using server = await startRelay({ clock })
   await using relay = connected({ url: server.url, clock })
   const cursors = memoryCursors()
   const feed = countingFeed({ relays: [relay], clock, cursors })
-  await eventually('written', () => cursors.at.has(`${relay.url} dm`))
+  await until('written', () => cursors.at.has(`${relay.url} dm`))
   await feed.stop()
   const wrap = wrapAt(now - 2 * DAY)
   await relay.publish(wrap, 5_000)
-  clock.shift(12 * 3_600_000)
+  clock.step(12 * 3_600_000)
   await using again = countingFeed({ relays: [relay], clock, cursors })
-  await eventually('the wrap', () => again.seen.has(wrap.id))
+  await until('the wrap', () => again.seen.has(wrap.id))
 })
 
 test('relays are read no further while too much is uncommitted, and nothing of it is lost', async () => {
@@ -188,7 +183,7 @@ test('relays are read no further while too much is uncommitted, and nothing of i
   const content = 'x'.repeat(4_000)
   const wraps = Array.from({ length: 300 }, (_, n) => wrapAt(now - n, author, content))
   for (const wrap of wraps.slice(0, 150)) client.say('EVENT', wrap)
-  await eventually('stored', () => server.counters.accepted === 150)
+  await until('stored', () => server.counters.accepted === 150)
   await using relay = connected({ url: server.url })
   const waiting: (() => void)[] = []
   const committed = new Set<string>()
@@ -204,11 +199,11 @@ test('relays are read no further while too much is uncommitted, and nothing of i
         })
       }),
   })
-  await eventually('full', () => feed.status().pending >= 20)
+  await until('full', () => feed.status().pending >= 20)
   for (const wrap of wraps.slice(150)) client.say('EVENT', wrap)
-  await eventually('stored', () => server.counters.accepted === 300)
+  await until('stored', () => server.counters.accepted === 300)
   expect(feed.status().pending).toBeLessThan(150)
-  await eventually('drained', () => {
+  await until('drained', () => {
     for (const commit of waiting.splice(0)) commit()
     return committed.size === 300
   })
@@ -218,7 +213,7 @@ test('relays are read no further while too much is uncommitted, and nothing of i
 test('stop waits for the event in progress, may come before start or twice, and leaves nothing open', async () => {
   await using server = await startRelay()
   const relay = connected({ url: server.url })
-  await eventually('open', () => relay.state() === 'open' && relay.info() !== undefined)
+  await until('open', () => relay.state() === 'open' && relay.info() !== undefined)
   const before = openResources().length
   let begun = false
   let finish = () => {}
@@ -231,16 +226,16 @@ test('stop waits for the event in progress, may come before start or twice, and 
       finished = true
     },
   })
-  await eventually('live', feed.isLive)
+  await until('live', feed.isLive)
   await relay.publish(wrapAt(now), 5_000)
-  await eventually('begun', () => begun)
+  await until('begun', () => begun)
   const stops = Promise.all([feed.stop(), feed.stop()])
   finish()
   await stops
   expect(finished).toBe(true)
   expect(feed.status().lines.map((line) => line.state)).toEqual(['waiting'])
   await relay.publish(wrapAt(now, author, 'later'), 5_000)
-  await eventually('no pause of ours', () => openResources().length <= before + 1)
+  await until('no pause of ours', () => openResources().length <= before + 1)
   await relay.stop()
   const never = countingFeed({ relays: [] })
   await never.stop()
@@ -254,7 +249,7 @@ const random = seeded()
  * the newest event it saw loses most of them.
  */
 test(`every back-dated wrap is delivered through random outages, seed ${random.seed}`, async () => {
-  const clock = shiftedClock()
+  const clock = fastClock()
   await using server = await startRelay({ clock })
   await using writer = connected({ url: server.url, clock })
   const cursors = memoryCursors()
@@ -284,21 +279,21 @@ test(`every back-dated wrap is delivered through random outages, seed ${random.s
       published.push(wrap)
       expect(await writer.publish(wrap, 5_000)).toMatchObject({ outcome: 'acknowledged' })
     } else if (what === 4) server.dropConnections()
-    else if (what === 5) clock.shift(random.int(20_000))
+    else if (what === 5) clock.step(random.int(20_000))
     else if (what === 6) {
       const fresh = () => clock.now() - (relay.lastPongAt() ?? 0) < 1_000
-      await eventually('live, with a fresh pong', () => feed.isLive() && fresh())
+      await until('live, with a fresh pong', () => feed.isLive() && fresh())
       advances += (await feed.runOnce()).advanced
     } else {
       await feed.stop()
       await relay.stop()
-      clock.shift(random.int(12 * 3_600_000))
+      clock.step(random.int(12 * 3_600_000))
       relay = connect()
       feed = listen(relay)
     }
   }
   const missing = () => published.filter((wrap) => !delivered.has(wrap.id)).length
-  await eventually('all delivered', () => missing() === 0)
+  await until('all delivered', () => missing() === 0)
   await feed.stop()
   await relay.stop()
   expect([...delivered.values()].every((times) => times === 1)).toBe(true)

@@ -14,15 +14,9 @@ import {
   memoryCursors,
   wrapAt,
 } from '../../support/feed-lab.ts'
-import {
-  connected,
-  eventually,
-  nowSeconds,
-  scripted,
-  shiftedClock,
-  signed,
-  talk,
-} from '../../support/relay-lab.ts'
+import { fastClock } from '../../support/fast-clock.ts'
+import { connected, nowSeconds, scripted, signed, talk } from '../../support/relay-lab.ts'
+import { until } from '../../support/until.ts'
 import { seeded } from '../../support/seeded.ts'
 
 const now = nowSeconds()
@@ -35,15 +29,15 @@ test('a first run looks back once, a later one from its cursor, and no event’s
   const cursors = memoryCursors()
   await using relay = connected({ url: server.url })
   await using feed = countingFeed({ relays: [relay], cursors })
-  await eventually('live', feed.isLive)
+  await until('live', feed.isLive)
   expect(filtersOf(server)[0]?.since).toBeCloseTo(now - BACKDATE - 1, -1)
   cursors.at.set(`${relay.url} dm`, now - 1_000)
   await feed.stop()
   server.heard.length = 0
   await using again = countingFeed({ relays: [relay], cursors })
-  await eventually('live', again.isLive)
+  await until('live', again.isLive)
   server.dropAll()
-  await eventually('a second connection', () => relay.counters.opens === 2 && again.isLive())
+  await until('a second connection', () => relay.counters.opens === 2 && again.isLive())
   const since = filtersOf(server).map((filter) => filter.since)
   expect(new Set(since)).toEqual(new Set([now - 1_000 - BACKDATE - 1]))
 })
@@ -57,7 +51,7 @@ test('direct messages have a REQ of their own', async () => {
     { name: 'jobs', filter: { kinds: [5_050], '#p': [bot.pubkey] }, backdateSeconds: 900 },
   ]
   await using feed = countingFeed({ relays: [relay], streams })
-  await eventually('live', feed.isLive)
+  await until('live', feed.isLive)
   expect(filtersOf(server).map((filter) => filter.kinds)).toEqual([[1_059], [4], [5_050]])
   const ids = server.heard.map((message) => message[1])
   expect(new Set(ids).size).toBe(ids.length)
@@ -87,10 +81,10 @@ test.each(habits)('a backfill of 1,200 wraps is complete on a relay with %j', as
   }
   wraps.push(wrapAt(now - 2 * DAY), wrapAt(now))
   for (const wrap of wraps) client.say('EVENT', wrap)
-  await eventually('stored', () => server.counters.accepted === wraps.length)
+  await until('stored', () => server.counters.accepted === wraps.length)
   await using relay = connected({ url: server.url })
   await using feed = countingFeed({ relays: [relay], known: () => false })
-  await eventually('live', feed.isLive)
+  await until('live', feed.isLive)
   expect(wraps.filter((wrap) => !feed.seen.has(wrap.id)).length, `seed ${random.seed}`).toBe(0)
 })
 
@@ -102,10 +96,10 @@ test('a second with more events than a page is passed, and what lies behind it a
   const crowd = Array.from({ length: 50 }, (_, n) => wrapAt(now - 100, author, `${n}`))
   const behind = Array.from({ length: 50 }, (_, n) => wrapAt(now - 101 - n))
   for (const wrap of [...crowd, ...behind]) client.say('EVENT', wrap)
-  await eventually('stored', () => server.counters.accepted === 100)
+  await until('stored', () => server.counters.accepted === 100)
   await using relay = connected({ url: server.url })
   await using feed = countingFeed({ relays: [relay] })
-  await eventually('live', feed.isLive)
+  await until('live', feed.isLive)
   expect(behind.filter((wrap) => !feed.seen.has(wrap.id))).toEqual([])
 })
 
@@ -114,7 +108,7 @@ test('finish ends the paging after one REQ, and without it an empty page does', 
   await using relay = connected({ url: server.url })
   await relay.publish(wrapAt(now), 5_000)
   await using feed = countingFeed({ relays: [relay] })
-  await eventually('live', feed.isLive)
+  await until('live', feed.isLive)
   expect(server.counters.requests).toBe(1)
   expect(feed.status().lines[0]?.pages).toBe(1)
 })
@@ -125,7 +119,7 @@ test('wraps that arrive while older pages are read are not lost', async () => {
   })
   await using client = await talk(server.url)
   for (let n = 0; n < 60; n += 1) client.say('EVENT', wrapAt(now - DAY - n))
-  await eventually('stored', () => server.counters.accepted === 60)
+  await until('stored', () => server.counters.accepted === 60)
   await using relay = connected({ url: server.url })
   await using feed = countingFeed({ relays: [relay] })
   const late: NostrEvent[] = []
@@ -136,7 +130,7 @@ test('wraps that arrive while older pages are read are not lost', async () => {
     client.say('EVENT', wrap)
     await client.next('OK', wrap.id)
   }
-  await eventually('all', () => late.every((wrap) => feed.seen.has(wrap.id)))
+  await until('all', () => late.every((wrap) => feed.seen.has(wrap.id)))
   expect(feed.seen.size).toBe(60 + late.length)
 })
 
@@ -157,7 +151,7 @@ test('a relay that breaks every connection long before its last page is read to 
   })
   await using relay = connected({ url: server.url })
   await using feed = countingFeed({ relays: [relay], known: (id) => feed.seen.has(id) })
-  await eventually('all', () => feed.seen.size === stored.length, 3_000)
+  await until('all', () => feed.seen.size === stored.length, 3_000)
   expect([...feed.seen.values()]).toEqual(all(stored.length))
 })
 
@@ -166,7 +160,7 @@ test('one event of the year 3000 does not lead the paging there', async () => {
   await using server = await answering(({ until }) => (until === undefined ? [far] : []))
   await using relay = connected({ url: server.url })
   await using feed = countingFeed({ relays: [relay] })
-  await eventually('live', feed.isLive)
+  await until('live', feed.isLive)
   expect(filtersOf(server)[1]?.until).toBeLessThan(now + 2 * DAY)
 })
 
@@ -175,7 +169,7 @@ test('a relay that sends the same page whatever is asked for is left after it', 
   await using server = await answering(() => page)
   await using relay = connected({ url: server.url })
   await using feed = countingFeed({ relays: [relay] })
-  await eventually('live', feed.isLive)
+  await until('live', feed.isLive)
   expect(server.heard.length).toBeLessThan(12)
 })
 
@@ -190,7 +184,7 @@ test('a lying relay first and an honest one second: the wrap is delivered', asyn
   await two.publish(wrap, 5_000)
   const seen = new Set<string>()
   await using first = countingFeed({ relays: [one], known: (id, sig) => seen.has(id + sig) })
-  await eventually('the liar is read', first.isLive)
+  await until('the liar is read', first.isLive)
   expect(one.counters.forged).toBe(1)
   await using second = countingFeed({
     relays: [one, two],
@@ -199,7 +193,7 @@ test('a lying relay first and an honest one second: the wrap is delivered', asyn
       seen.add(event.id + event.sig)
     },
   })
-  await eventually('delivered', () => seen.has(wrap.id + wrap.sig))
+  await until('delivered', () => seen.has(wrap.id + wrap.sig))
   expect(second.status().retries).toBe(0)
 })
 
@@ -219,16 +213,14 @@ test('copies from five relays at once are handed on once while the first is bein
         commit = resolve
       }),
   })
-  await eventually('live', feed.isLive)
+  await until('live', feed.isLive)
   await Promise.all(relays.map((relay) => relay.publish(wrap, 5_000)))
-  await eventually('all five have it', () =>
-    feed.status().lines.every((line) => line.uncommitted === 1),
-  )
+  await until('all five have it', () => feed.status().lines.every((line) => line.uncommitted === 1))
   expect(calls).toBe(1)
   // Every relay's cursor waits for the one commit, whoever brought the event.
   expect(await feed.runOnce()).toEqual({ advanced: 0, held: 5 })
   commit()
-  await eventually('committed', () => feed.status().pending === 0)
+  await until('committed', () => feed.status().pending === 0)
   expect(await feed.runOnce()).toEqual({ advanced: 5, held: 0 })
   await feed.stop()
   await Promise.all([...relays, ...servers].map((each) => each.stop()))
@@ -243,10 +235,10 @@ test('a relay that is silent, closed or half-open costs the others nothing', asy
   const urls = [silent.url, closing.url, gone.url, honest.url]
   const relays = urls.map((url) => connected({ url }))
   const feed = countingFeed({ relays })
-  await eventually('the honest one is live', () => feed.liveSince(honest.url) !== undefined)
+  await until('the honest one is live', () => feed.liveSince(honest.url) !== undefined)
   const wrap = wrapAt(now)
   await relays[3]?.publish(wrap, 5_000)
-  await eventually('delivered', () => feed.seen.has(wrap.id))
+  await until('delivered', () => feed.seen.has(wrap.id))
   expect(urls.slice(0, 3).map((url) => feed.liveSince(url))).toEqual(Array(3).fill(undefined))
   await feed.stop()
   await Promise.all(relays.map((relay) => relay.stop()))
@@ -264,12 +256,12 @@ test('a REQ that gets neither EOSE nor CLOSED is asked again, and live wraps arr
   })
   await using relay = connected({ url: server.url })
   await using feed = countingFeed({ relays: [relay], eoseMs: 20 })
-  await eventually('asked again', () => filtersOf(server).length >= 3)
+  await until('asked again', () => filtersOf(server).length >= 3)
   expect(feed.isLive()).toBe(false)
   expect(await feed.runOnce()).toEqual({ advanced: 0, held: 1 })
   expect(feed.seen.size).toBeGreaterThan(0)
   answers = true
-  await eventually('live', feed.isLive)
+  await until('live', feed.isLive)
   expect(await feed.runOnce()).toEqual({ advanced: 1, held: 0 })
 })
 
@@ -277,10 +269,10 @@ test('a live subscription that the relay closes is asked anew from the cursor', 
   await using server = await answering(() => [])
   await using relay = connected({ url: server.url })
   await using feed = countingFeed({ relays: [relay] })
-  await eventually('live', feed.isLive)
+  await until('live', feed.isLive)
   const [sub] = server.heard.map((message) => message[1])
   for (const ws of server.sockets) ws.send(JSON.stringify(['CLOSED', sub, 'error: shutting down']))
-  await eventually('asked anew', () => filtersOf(server).length === 2 && feed.isLive())
+  await until('asked anew', () => filtersOf(server).length === 2 && feed.isLive())
 })
 
 test('wraps behind AUTH are read, stored and live', async () => {
@@ -292,23 +284,23 @@ test('wraps behind AUTH are read, stored and live', async () => {
   await writer.next('OK', stored.id)
   await using relay = connected({ url: server.url, identity: bot })
   await using feed = countingFeed({ relays: [relay] })
-  await eventually('the stored one', () => feed.seen.has(stored.id) && feed.isLive())
+  await until('the stored one', () => feed.seen.has(stored.id) && feed.isLive())
   writer.say('EVENT', live)
-  await eventually('the live one', () => feed.seen.has(live.id))
+  await until('the live one', () => feed.seen.has(live.id))
   expect([...feed.seen.values()]).toEqual(all(2))
 })
 
 test('far-future and forged events count nowhere but at their relay', async () => {
-  const clock = shiftedClock()
+  const clock = fastClock()
   await using server = await startRelay({ clock })
   await using relay = connected({ url: server.url })
   server.faults.forgeFirst = true
   server.faults.wrongFilterShare = 0.5
   server.faults.duplicates = 2
   await using feed = countingFeed({ relays: [relay] })
-  await eventually('live', feed.isLive)
+  await until('live', feed.isLive)
   for (let n = 0; n < 20; n += 1) await relay.publish(wrapAt(now - n, author, `${n}`), 5_000)
   await relay.publish(signed(author, { kind: 1_059, tags: [['p', author.pubkey]] }), 5_000)
-  await eventually('all honest ones', () => feed.seen.size === 20)
+  await until('all honest ones', () => feed.seen.size === 20)
   expect(relay.counters.forged).toBe(20)
 })

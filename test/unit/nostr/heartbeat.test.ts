@@ -5,7 +5,8 @@ import { createHeartbeat } from '../../../src/nostr/heartbeat.ts'
 import { connectRelay } from '../../../src/nostr/relay.ts'
 import { startRelay } from '../../../src/sandbox/relay.ts'
 import { bot, countingFeed } from '../../support/feed-lab.ts'
-import { eventually, scripted, verify } from '../../support/relay-lab.ts'
+import { scripted, verify } from '../../support/relay-lab.ts'
+import { until } from '../../support/until.ts'
 
 /** A live subscription of the bot on these relays, and its heartbeat. */
 async function beating(...urls: string[]) {
@@ -23,7 +24,7 @@ async function beating(...urls: string[]) {
     ...{ identity: bot, relays, clock: systemClock, log: silentLog, hearMs: 150 },
     liveSince: feed.liveSince,
   })
-  await eventually('every subscription is live', feed.isLive)
+  await until('every subscription is live', feed.isLive)
   const stop = async () => {
     await Promise.all([heartbeat.stop(), feed.stop()])
     await Promise.all(relays.map((relay) => relay.stop()))
@@ -58,7 +59,7 @@ test('one message that is lost is no withholding', async () => {
   await using lab = await beating(relay.url)
   relay.faults.withhold = true
   const beat = lab.heartbeat.runOnce()
-  await eventually('the first is missed', () => lab.heartbeat.counts().missed === 1)
+  await until('the first is missed', () => lab.heartbeat.counts().missed === 1)
   relay.faults.withhold = false
   await beat
   expect(lab.heartbeat.withholds(lab.relays[0]?.url ?? '')).toBe(false)
@@ -82,7 +83,7 @@ test('a relay whose connection broke while we waited is not accused', async () =
   await using lab = await beating(relay.url)
   relay.faults.withhold = true
   const beat = lab.heartbeat.runOnce()
-  await eventually('the message is there', () => relay.events().some(({ kind }) => kind === 1_059))
+  await until('the message is there', () => relay.events().some(({ kind }) => kind === 1_059))
   relay.dropConnections()
   await beat
   expect(lab.heartbeat.withholds(lab.relays[0]?.url ?? '')).toBe(false)

@@ -3,7 +3,8 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { fetchRelayInfo, readRelayInfo } from '../../../src/nostr/nip11.ts'
 import { startRelay } from '../../../src/sandbox/relay.ts'
-import { connected, eventually } from '../../support/relay-lab.ts'
+import { connected } from '../../support/relay-lab.ts'
+import { until } from '../../support/until.ts'
 
 const stops: (() => void)[] = []
 afterEach(() => {
@@ -55,7 +56,7 @@ test('the limits a relay names are kept, and everything of the wrong type is not
 test('an open relay has its information, and a relay without one is no worse', async () => {
   await using server = await startRelay()
   await using relay = connected({ url: server.url })
-  await eventually('info', () => relay.info() !== undefined)
+  await until('info', () => relay.info() !== undefined)
   expect(relay.info()).toMatchObject({ limitMax: 500, subscriptionsMax: 64 })
 })
 

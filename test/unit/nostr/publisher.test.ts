@@ -5,15 +5,9 @@ import { silentLog } from '../../../src/log.ts'
 import { createPublisher, type PublisherOptions } from '../../../src/nostr/publisher.ts'
 import type { NostrEvent } from '../../../src/nostr/types.ts'
 import { startRelay } from '../../../src/sandbox/relay.ts'
-import {
-  connected,
-  eventually,
-  newIdentity,
-  openResources,
-  scripted,
-  shiftedClock,
-  signed,
-} from '../../support/relay-lab.ts'
+import { fastClock } from '../../support/fast-clock.ts'
+import { connected, newIdentity, openResources, scripted, signed } from '../../support/relay-lab.ts'
+import { until } from '../../support/until.ts'
 
 const alice = newIdentity()
 
@@ -75,7 +69,7 @@ test('once a relay has the event a silent one is waited for a moment longer, not
     [mute.url, 'timeout'],
     [good.url, 'acknowledged'],
   ])
-  await eventually('sent', () => mute.heard.length === 1)
+  await until('sent', () => mute.heard.length === 1)
 })
 
 test('a relay that answers nothing keeps two events waiting, one that answers many more', async () => {
@@ -99,7 +93,7 @@ test('a relay that answers nothing keeps two events waiting, one that answers ma
 })
 
 test('a connection is kept for the next reply and ended when it was idle for long', async () => {
-  const clock = shiftedClock()
+  const clock = fastClock()
   const quick = {
     ...clock,
     sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(ms / 1_000, signal),
@@ -111,8 +105,8 @@ test('a connection is kept for the next reply and ended when it was idle for lon
   }
   expect(publisher.made).toHaveLength(1)
   expect(publisher.status()).toMatchObject({ adhoc: 1, busy: 0 })
-  clock.shift(60_000)
-  await eventually('ended', () => server.counters.connected === 0)
+  clock.step(60_000)
+  await until('ended', () => server.counters.connected === 0)
   expect(publisher.status().adhoc).toBe(0)
   await publisher.publish(stored(signed(alice)), [server.url], 5_000)
   expect(publisher.made).toHaveLength(2)
@@ -144,10 +138,10 @@ test('the cap makes room by ending dead and idle connections, and never one in u
   expect(await send(gone.url)).toBe('unreachable')
   // The dead one goes first although it was used last.
   const waiting = send(mute.url, 60_000)
-  await eventually('in use', () => mute.heard.length === 1)
+  await until('in use', () => mute.heard.length === 1)
   expect(a.counters.connected).toBe(1)
   expect(await send(b.url)).toBe('acknowledged')
-  await eventually('the idle one ended', () => a.counters.connected === 0)
+  await until('the idle one ended', () => a.counters.connected === 0)
   const second = publisher.publish(stored(signed(alice, { content: '2' })), [mute.url], 60_000)
   b.faults.ok = 'none'
   const busy = send(b.url, 60_000)
@@ -162,11 +156,11 @@ test('stop ends every connection it made and answers what waits', async () => {
   const before = openResources().length
   const publisher = counting()
   const waiting = publisher.publish(stored(signed(alice)), [mute.url], 60_000)
-  await eventually('sent', () => mute.heard.length === 1)
+  await until('sent', () => mute.heard.length === 1)
   await Promise.all([publisher.stop(), publisher.stop()])
   expect((await waiting).get(mute.url)?.outcome).toBe('timeout')
   expect(
     (await publisher.publish(stored(signed(alice)), [mute.url], 50)).get(mute.url)?.outcome,
   ).toBe('unreachable')
-  await eventually('as before', () => openResources().length <= before)
+  await until('as before', () => openResources().length <= before)
 })

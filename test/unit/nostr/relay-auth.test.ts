@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import type { Identity, NostrEvent } from '../../../src/nostr/types.ts'
 import { startRelay } from '../../../src/sandbox/relay.ts'
-import { connected, eventually, newIdentity, scripted, signed } from '../../support/relay-lab.ts'
+import { connected, newIdentity, scripted, signed } from '../../support/relay-lab.ts'
+import { until } from '../../support/until.ts'
 
 const bot = newIdentity()
 const alice = newIdentity()
@@ -23,13 +24,13 @@ test('a relay that shows direct messages after AUTH alone shows them, on every c
     onEvent: (event) => seen.push(event.id),
     onClosed: () => (closed += 1),
   })
-  await eventually('the stored wrap', () => seen.length > 0)
+  await until('the stored wrap', () => seen.length > 0)
   const before = seen.length
   server.dropConnections()
-  await eventually('the stored wrap again', () => seen.length > before)
+  await until('the stored wrap again', () => seen.length > before)
   const live = wrapFor(bot.pubkey)
   await writer.publish(live, 5_000)
-  await eventually('the live wrap', () => seen.includes(live.id))
+  await until('the live wrap', () => seen.includes(live.id))
   expect(server.counters.authenticated).toBe(2)
   expect(closed).toBe(0)
 })
@@ -44,7 +45,7 @@ test('a subscription asked again after AUTH still ends when it is closed', async
     onEvent: () => (seen += 1),
     onEose: () => (eoses += 1),
   })
-  await eventually('EOSE', () => eoses === 1)
+  await until('EOSE', () => eoses === 1)
   sub.close()
   await using writer = connected({ url: server.url })
   await writer.publish(wrapFor(bot.pubkey), 5_000)
@@ -62,7 +63,7 @@ test('the answer names the URL we dialled, the newest challenge and the present'
   await using relay = connected({ url: `${server.url}/`, identity: bot })
   const opened: string[] = []
   relay.onOpen((why) => opened.push(why))
-  await eventually('AUTH', () => opened.includes('authenticated'))
+  await until('AUTH', () => opened.includes('authenticated'))
   const event = auths(server.heard)[0]?.[1] as NostrEvent
   expect(event).toMatchObject({ kind: 22_242, pubkey: bot.pubkey, content: '' })
   expect(event.tags).toEqual([
@@ -81,7 +82,7 @@ test('what was asked before an early AUTH is asked again after it', async () => 
   )
   await using relay = connected({ url: server.url, identity: bot })
   relay.subscribe({ filters: [dm], onEvent() {} })
-  await eventually(
+  await until(
     'the REQ',
     () => server.heard.at(-1)?.[0] === 'REQ' && auths(server.heard).length === 1,
   )
@@ -99,7 +100,7 @@ test('an AUTH that is never answered times out, and the REQ is sent again', asyn
   await using relay = connected({ url: server.url, identity: bot, authMs: 30 })
   let eoses = 0
   relay.subscribe({ filters: [dm], onEvent() {}, onEose: () => (eoses += 1) })
-  await eventually('EOSE', () => eoses === 1)
+  await until('EOSE', () => eoses === 1)
   expect(auths(server.heard)).toHaveLength(1)
 })
 
@@ -116,7 +117,7 @@ test('CLOSED may come before the challenge it is about', async () => {
   await using relay = connected({ url: server.url, identity: bot })
   let eoses = 0
   relay.subscribe({ filters: [dm], onEvent() {}, onEose: () => (eoses += 1) })
-  await eventually('EOSE', () => eoses === 1)
+  await until('EOSE', () => eoses === 1)
 })
 
 test('a challenge that changes while it is answered is answered anew, not after a minute', async () => {
@@ -139,7 +140,7 @@ test('a challenge that changes while it is answered is answered anew, not after 
   const said: string[] = []
   const onClosed = (prefix: string) => said.push(prefix)
   relay.subscribe({ filters: [dm], onEvent() {}, onEose: () => said.push('EOSE'), onClosed })
-  await eventually('an end', () => said.length > 0)
+  await until('an end', () => said.length > 0)
   expect(said).toEqual(['EOSE'])
 })
 
@@ -156,7 +157,7 @@ test('restricted is taken for auth-required as long as we are not authenticated'
   await using relay = connected({ url: server.url, identity: bot })
   let eoses = 0
   relay.subscribe({ filters: [dm], onEvent() {}, onEose: () => (eoses += 1) })
-  await eventually('EOSE', () => eoses === 1)
+  await until('EOSE', () => eoses === 1)
 })
 
 test('a relay that refuses every AUTH is asked three times, then the subscription is closed', async () => {
@@ -174,7 +175,7 @@ test('a relay that refuses every AUTH is asked three times, then the subscriptio
     relay.subscribe({ filters: [dm], onEvent() {}, onClosed: (prefix) => closed.push(prefix) })
   for (let n = 1; n <= 6; n += 1) {
     ask()
-    await eventually('CLOSED', () => closed.length === n)
+    await until('CLOSED', () => closed.length === n)
   }
   expect(new Set(closed)).toEqual(new Set(['auth-required']))
   expect(auths(server.heard)).toHaveLength(3)
@@ -204,7 +205,7 @@ test('no identity, no challenge and a signer that throws all end in CLOSED and n
   for (const relay of [none, mute, throwing]) {
     relay.subscribe({ filters: [dm], onEvent() {}, onClosed: () => (closed += 1) })
   }
-  await eventually('all closed', () => closed === 3)
+  await until('all closed', () => closed === 3)
 })
 
 test('an event refused for want of AUTH is sent once more after it', async () => {
@@ -241,7 +242,7 @@ test('a storm of AUTH challenges costs one answer and then the connection', asyn
     },
   )
   await using relay = connected({ url: server.url, identity: bot, penaltyMs: 60_000 })
-  await eventually('cut', () => relay.counters.trips === 1)
+  await until('cut', () => relay.counters.trips === 1)
   expect(auths(server.heard).length).toBeLessThanOrEqual(1)
   expect(relay.counters.challenges).toBeLessThan(30)
 })

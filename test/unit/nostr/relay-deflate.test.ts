@@ -6,7 +6,8 @@ import { WebSocketServer } from 'ws'
 import { systemClock } from '../../../src/clock.ts'
 import { silentLog } from '../../../src/log.ts'
 import { connectRelay, type Relay } from '../../../src/nostr/relay.ts'
-import { eventually, verify } from '../../support/relay-lab.ts'
+import { verify } from '../../support/relay-lab.ts'
+import { until } from '../../support/until.ts'
 
 const BOMB_BYTES = 64 * 1024 * 1024
 const MIB = 1024 * 1024
@@ -69,7 +70,7 @@ test('compression is never offered, so that a relay that would like it sends pla
   await new Promise((resolve) => server.once('listening', resolve))
   const address = server.address()
   const relay = connectTo(typeof address === 'object' && address ? address.port : 0)
-  await eventually('it connects', () => relay.state() === 'open')
+  await until('it connects', () => relay.state() === 'open')
   expect(offered).toEqual([undefined])
   await relay.stop()
   await new Promise((done) => server.close(done))
@@ -84,7 +85,7 @@ test.each([
     await using server = await bombing(extension)
     const before = process.memoryUsage().rss
     const relay = connectTo(server.port)
-    await eventually('three bombs came', () => server.bombs() >= 3)
+    await until('three bombs came', () => server.bombs() >= 3)
     await relay.stop()
     expect(relay.counters.events).toBe(0)
     expect(process.memoryUsage().rss - before).toBeLessThan(48 * MIB)

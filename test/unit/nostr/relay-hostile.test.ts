@@ -8,13 +8,13 @@ import { withBrokenSignature } from '../../../src/sandbox/relay-faults.ts'
 import {
   bareServer,
   connected,
-  eventually,
   newIdentity,
   type Scripted,
   scripted,
   signed,
   verify,
 } from '../../support/relay-lab.ts'
+import { until } from '../../support/until.ts'
 
 const alice = newIdentity()
 const bot = newIdentity()
@@ -40,7 +40,7 @@ async function collect(url: string, some: Partial<Subscribe> = {}) {
     },
     ...some,
   })
-  await eventually('EOSE', () => done)
+  await until('EOSE', () => done)
   await relay.stop()
   return { events, counters: relay.counters }
 }
@@ -92,7 +92,7 @@ test('events that the filter did not ask for are dropped before they cost a veri
       done = true
     },
   })
-  await eventually('EOSE', () => done)
+  await until('EOSE', () => done)
   await relay.stop()
   expect(relay.counters).toMatchObject({ mismatched: 3, unsolicited: 1, events: 0 })
   expect(verifications).toBe(0)
@@ -111,7 +111,7 @@ test('a relay that leaks live events to the wrong subscription adds to a counter
   const ours = signed(alice, { kind: 1_059, tags: [['p', bot.pubkey]] })
   await relay.publish(other, 5_000)
   await relay.publish(ours, 5_000)
-  await eventually('ours', () => seen.length === 1)
+  await until('ours', () => seen.length === 1)
   expect(seen).toEqual([ours.id])
   expect(relay.counters.mismatched).toBe(1)
 })
@@ -181,7 +181,7 @@ test('a frame above the bound of the socket ends the connection from its header 
   )
   await using relay = connected({ url: server.url, backoff: { firstMs: 60_000, mostMs: 60_000 } })
   relay.subscribe({ filters: [{}], onEvent() {} })
-  await eventually('cut', () => relay.state() === 'waiting')
+  await until('cut', () => relay.state() === 'waiting')
   expect(relay.counters.oversized).toBe(1)
 })
 
@@ -212,7 +212,7 @@ test.each([
 ])('%s ends the connection without an exception', async (_what, bytes) => {
   await using server = await rawFrames(bytes)
   await using relay = connected({ url: server.url, backoff: { firstMs: 60_000, mostMs: 60_000 } })
-  await eventually('cut', () => relay.state() === 'waiting')
+  await until('cut', () => relay.state() === 'waiting')
   expect(relay.counters.opens).toBe(1)
 })
 
@@ -225,7 +225,7 @@ test('a wrong handshake is a failed attempt', async () => {
   )
   for (const { url } of [server, redirecting]) {
     await using relay = connected({ url, backoff: { firstMs: 60_000, mostMs: 60_000 } })
-    await eventually('given up', () => relay.state() === 'waiting')
+    await until('given up', () => relay.state() === 'waiting')
     expect(relay.counters.opens).toBe(0)
   }
 })
@@ -257,8 +257,8 @@ test.each([
     bad.subscribe({ filters, onEvent() {} })
     good.subscribe({ filters, onEvent: () => (seen += 1) })
     for (let n = 0; n < 100; n += 1) await good.publish(signed(alice, { content: `${n}` }), 5_000)
-    await eventually('cut', () => bad.counters.trips === 1)
-    await eventually('all honest ones', () => seen === 100)
+    await until('cut', () => bad.counters.trips === 1)
+    await until('all honest ones', () => seen === 100)
     expect(bad.state()).toBe('waiting')
     expect(good.counters.drops).toBe(0)
   },
@@ -276,10 +276,10 @@ test('a relay that was cut off is back after its penalty and delivers', async ()
   await using relay = connected({ url: server.url, penaltyMs: 20 })
   const seen: NostrEvent[] = []
   relay.subscribe({ filters: [{ kinds: [1] }], onEvent: (e) => seen.push(e) })
-  await eventually('cut', () => relay.counters.trips > 0)
+  await until('cut', () => relay.counters.trips > 0)
   floods = false
   server.dropAll()
-  await eventually('the event', () => seen.length > 0)
+  await until('the event', () => seen.length > 0)
   expect(seen[0]).toEqual(event)
 })
 

@@ -3,16 +3,16 @@ import { systemClock } from '../../../src/clock.ts'
 import { createRelayLists, type RelayListsOptions } from '../../../src/nostr/relay-lists.ts'
 import type { Identity, NostrEvent } from '../../../src/nostr/types.ts'
 import { startRelay } from '../../../src/sandbox/relay.ts'
+import { fastClock } from '../../support/fast-clock.ts'
 import {
   connected,
-  eventually,
   newIdentity,
   nowSeconds,
   scripted,
-  shiftedClock,
   signed,
   verify,
 } from '../../support/relay-lab.ts'
+import { until } from '../../support/until.ts'
 
 const now = nowSeconds()
 
@@ -79,7 +79,7 @@ test('absent needs an EOSE; a relay that is mute, down or refusing makes it fail
   const one = connected({ url: mute.url })
   const two = connected({ url: refusing.url })
   const three = connected({ url: lab.server.url.replace(/\d+$/, '1') })
-  await eventually('down', () => three.state() === 'waiting')
+  await until('down', () => three.state() === 'waiting')
   const state = async (...relays: (typeof one)[]) =>
     (await lists({ fetchFrom: () => relays }).lookup(alice.pubkey)).dm.state
   expect(await state(lab.relay)).toBe('absent')
@@ -172,7 +172,7 @@ test('a relay that never sends more than 50 events makes nobody’s list absent'
 })
 
 test('found is used for an hour, absent for a minute, failed for five seconds', async () => {
-  const clock = shiftedClock()
+  const clock = fastClock()
   const alice = newIdentity()
   const bob = newIdentity()
   await using lab = await relayWith([dmList(alice, ['wss://a.tld'])])
@@ -185,34 +185,34 @@ test('found is used for an hour, absent for a minute, failed for five seconds', 
   }
   expect([await asks(alice), await asks(alice)]).toEqual(['found 1', 'found 0'])
   expect([await asks(bob), await asks(bob)]).toEqual(['absent 1', 'absent 0'])
-  clock.shift(61_000)
+  clock.step(61_000)
   expect([await asks(alice), await asks(bob)]).toEqual(['found 0', 'absent 1'])
-  clock.shift(3_600_000)
+  clock.step(3_600_000)
   reachable = false
   // What was found once is not forgotten because nobody answers.
   expect([await asks(alice), await asks(bob)]).toEqual(['found 0', 'failed 0'])
   reachable = true
   expect([await asks(alice), await asks(bob)]).toEqual(['found 0', 'failed 0'])
-  clock.shift(6_000)
+  clock.step(6_000)
   expect([await asks(alice), await asks(bob)]).toEqual(['found 1', 'absent 1'])
 })
 
 test('who reads elsewhere since the request is found there by the result', async () => {
-  const clock = shiftedClock()
+  const clock = fastClock()
   const alice = newIdentity()
   await using lab = await relayWith([dmList(alice, ['wss://before.tld'], now - 10)])
   const used = lists({ clock, fetchFrom: () => [lab.relay] })
   const reads = async () => (await used.lookup(alice.pubkey)).dm.urls
   expect(await reads()).toEqual(['wss://before.tld'])
   await lab.relay.publish(dmList(alice, ['wss://since.tld']), 5_000)
-  clock.shift(61_000)
+  clock.step(61_000)
   // Nobody waits for the look-up: what is known is used meanwhile.
   expect(await reads()).toEqual(['wss://before.tld'])
-  await eventually('a look-up', () => used.peek(alice.pubkey)?.dm.urls[0] === 'wss://since.tld')
+  await until('a look-up', () => used.peek(alice.pubkey)?.dm.urls[0] === 'wss://since.tld')
 })
 
 test('a look-up that fails meanwhile takes nothing from what is known', async () => {
-  const clock = shiftedClock()
+  const clock = fastClock()
   const alice = newIdentity()
   await using lab = await relayWith([dmList(alice, ['wss://a.tld'])])
   let asked = 0
@@ -224,10 +224,10 @@ test('a look-up that fails meanwhile takes nothing from what is known', async ()
     },
   })
   await used.lookup(alice.pubkey)
-  clock.shift(61_000)
+  clock.step(61_000)
   await used.lookup(alice.pubkey)
-  await eventually('a second look-up', () => asked === 2)
-  clock.shift(6_000)
+  await until('a second look-up', () => asked === 2)
+  clock.step(6_000)
   expect(used.known(alice.pubkey)?.dm.urls).toEqual(['wss://a.tld'])
 })
 
@@ -261,7 +261,7 @@ test('the key’s own write relays are asked when the others know no list', asyn
   const found = await lists({ fetchFrom: () => [lab.relay], connect }).lookup(alice.pubkey)
   expect(found.dm).toEqual({ state: 'found', urls: ['wss://a.tld'] })
   expect(dialled).toEqual(['wss://home.tld'])
-  await eventually('the connection ended', () => home.server.counters.connected === 1)
+  await until('the connection ended', () => home.server.counters.connected === 1)
 })
 
 test('what is no key is answered without a query', async () => {

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import type { NostrEvent } from '../../../src/nostr/types.ts'
 import { startRelay } from '../../../src/sandbox/relay.ts'
-import { connected, eventually, newIdentity, scripted, signed } from '../../support/relay-lab.ts'
+import { connected, newIdentity, scripted, signed } from '../../support/relay-lab.ts'
+import { until } from '../../support/until.ts'
 
 const alice = newIdentity()
 
@@ -11,7 +12,7 @@ test('a stored text is published byte for byte', async () => {
   )
   let text = ''
   await using relay = connected({ url: server.url })
-  await eventually('open', () => relay.state() === 'open')
+  await until('open', () => relay.state() === 'open')
   for (const ws of server.sockets) ws.on('message', (data) => (text = String(data)))
   // Spaces and order as no JSON.stringify would write them.
   const json = '{ "sig":"ab",  "id":"x1", "n": 1.0 }'
@@ -26,9 +27,9 @@ test('publishing while the relay is away makes no second socket', async () => {
     backoff: { firstMs: 100, mostMs: 100 },
     random: () => 0.9,
   })
-  await eventually('open', () => relay.state() === 'open')
+  await until('open', () => relay.state() === 'open')
   server.dropConnections()
-  await eventually('away', () => relay.state() === 'waiting')
+  await until('away', () => relay.state() === 'waiting')
   const outcomes = await Promise.all(
     [1, 2, 3].map((n) => relay.publish(signed(alice, { content: `${n}` }), 5_000)),
   )
@@ -48,7 +49,7 @@ test('the same event twice at once is sent once and both are answered', async ()
 test('more than a relay reads at once waits in our hands, not for its deadline', async () => {
   await using server = await startRelay({ verify: () => true })
   await using relay = connected({ url: server.url })
-  await eventually('open', () => relay.state() === 'open')
+  await until('open', () => relay.state() === 'open')
   const content = 'x'.repeat(100_000)
   const events = Array.from({ length: 120 }, (_, n) => signed(alice, { content: content + n }))
   const outcomes = await Promise.all(events.map((event) => relay.publish(event, 30_000)))
@@ -73,7 +74,7 @@ test('an event that was sent and whose relay went away may have been taken: no a
     void server[Symbol.asyncDispose]()
   })
   await using relay = connected({ url: server.url })
-  await eventually('open', () => relay.state() === 'open')
+  await until('open', () => relay.state() === 'open')
   expect((await relay.publish(signed(alice), 5_000)).outcome).toBe('timeout')
 })
 

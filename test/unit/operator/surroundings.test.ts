@@ -3,11 +3,11 @@ import { silentLog } from '../../../src/log.ts'
 import { createSurroundings } from '../../../src/operator/surroundings.ts'
 import { readReplicas } from '../../../src/store/replicas.ts'
 import { freshDatabase } from '../../support/database.ts'
-import { shiftedClock } from '../../support/relay-lab.ts'
+import { fastClock } from '../../support/fast-clock.ts'
 import type { Sql } from '../../../src/store/database.ts'
 
 function surroundings(sql: Sql) {
-  const clock = shiftedClock()
+  const clock = fastClock()
   const world = { up: true, asked: 0, liveSince: undefined as number | undefined }
   const loop = createSurroundings({
     ...{ sql, clock, log: silentLog, holder: 'one', version: '1.0.0', backend: 'echo' },
@@ -29,7 +29,7 @@ test('what a replica knows is a row with durations, gone when it stops', async (
   await using db = await freshDatabase()
   const { clock, world, loop } = surroundings(db.sql)
   world.liveSince = clock.now() - 5_000
-  clock.shift(60_000)
+  clock.step(60_000)
   await loop.runOnce()
   const [row] = await readReplicas(db.sql)
   expect(row).toMatchObject({
@@ -49,7 +49,7 @@ test('silence of a relay and of LNbits is timed from when it began', async () =>
   const { clock, world, loop } = surroundings(db.sql)
   world.up = false
   await loop.runOnce()
-  clock.shift(50_000)
+  clock.step(50_000)
   const facts = await loop.runOnce()
   expect(facts.lnbits).toMatchObject({ up: false, balanceSats: null })
   for (const ms of [facts.lnbits.downMs, facts.relays[0]?.deafMs]) {
@@ -57,7 +57,7 @@ test('silence of a relay and of LNbits is timed from when it began', async () =>
     expect(ms).toBeLessThan(60_000)
   }
   expect(loop.isDegraded()).toBe(false)
-  clock.shift(20_000)
+  clock.step(20_000)
   expect(loop.isDegraded()).toBe(true)
   world.up = true
   world.liveSince = clock.now()
