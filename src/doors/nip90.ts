@@ -121,18 +121,20 @@ function wishes(tags: string[][], clearTags: string[][]) {
   const maxOutputTokens = count(param(tags, 'max_tokens'))
   const bidMsat = count(wish('bid')[0])
   return {
-    relays: relaysIn(wish('relays')),
+    relays: relaysIn(tags.some(([name]) => name === 'relays') ? tags : clearTags),
     ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
     ...(bidMsat === undefined ? {} : { bidMsat }),
   }
 }
 
 /** Where the clear tags of a request want its answers. Not checked for private addresses. */
-export const clearRelays = (request: NostrEvent | Rumor): string[] =>
-  relaysIn(request.tags.find(([name]) => name === 'relays')?.slice(1) ?? [])
+export const clearRelays = (request: NostrEvent | Rumor): string[] => relaysIn(request.tags)
 
-const relaysIn = (urls: string[]): string[] =>
-  [...new Set(urls.filter(isRelay))].slice(0, CUSTOMER_RELAYS)
+/** All in one tag, as the NIP has it, or in a tag each. */
+function relaysIn(tags: string[][]): string[] {
+  const urls = tags.flatMap(([name, ...urls]) => (name === 'relays' ? urls : []))
+  return [...new Set(urls.filter(isRelay))].slice(0, CUSTOMER_RELAYS)
+}
 
 /** A positive safe integer in plain digits. */
 function count(text = ''): number | undefined {

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   cancelTarget,
+  clearRelays,
   type Decrypt,
   feedback,
   readJobRequest,
@@ -162,6 +163,16 @@ describe('a clear request', () => {
     ).toMatchObject({
       relays: ['wss://r1.example', 'wss://r2.example', 'wss://r3.example', 'wss://r4.example'],
     })
+  })
+
+  test('relays in tags of their own are all wanted', () => {
+    const tags = [
+      ['i', 'a', 'text'],
+      ['relays', 'wss://a.example'],
+      ['relays', 'wss://b.example'],
+    ]
+    expect(read(tags)).toMatchObject({ relays: ['wss://a.example', 'wss://b.example'] })
+    expect(clearRelays(event(tags))).toEqual(['wss://a.example', 'wss://b.example'])
   })
 })
 
