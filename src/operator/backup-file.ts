@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, renameSync } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { open, rename, rm } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip, createGzip } from 'node:zlib'
@@ -61,12 +61,18 @@ export async function writeBackup(
   const draft = `${path}.part`
   // By itself: later "no such file" would be taken for the socket of a database that is gone.
   const file = await open(draft, 'w', 0o600).catch((error: unknown) => {
-    throw new CommandError(
-      `${path} cannot be written (${codeOf(error)}); name a file in a directory that you may write to.`,
-    )
+    throw cannotBeWritten(path, error)
   })
-  await pipeline(Readable.from(texts()), createGzip(), file.createWriteStream())
-  renameSync(draft, path)
+  try {
+    await pipeline(Readable.from(texts()), createGzip(), file.createWriteStream())
+    await rename(draft, path).catch((error: unknown) => {
+      throw cannotBeWritten(path, error)
+    })
+  } catch (error) {
+    // It holds messages and balances, and nobody would look for it.
+    await rm(draft, { force: true })
+    throw error
+  }
   return rows
 }
 
@@ -138,6 +144,11 @@ async function* pagesOf(
     if (table.success) page.table = table.data[1]
   }
 }
+
+const cannotBeWritten = (path: string, error: unknown): CommandError =>
+  new CommandError(
+    `${path} cannot be written (${codeOf(error)}); name a file in a directory that you may write to.`,
+  )
 
 const codeOf = (error: unknown): unknown =>
   error instanceof Error && 'code' in error ? error.code : undefined

@@ -1,4 +1,11 @@
-import { copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
@@ -144,7 +151,12 @@ test('a file that is cut off, changed or none restores nothing', async () => {
 
 test('a backup that cannot be written names its file, and leaves nothing behind', async () => {
   await using db = await freshDatabase()
-  const file = '/proc/nowhere/backup'
-  await expect(backup(commandOn(db.url), { file })).rejects.toThrow(`${file} cannot be written`)
-  expect(existsSync(file)).toBe(false)
+  using scratch = scratchDir()
+  const directory = join(scratch.path, 'here')
+  mkdirSync(directory)
+  for (const file of [join(scratch.path, 'nowhere/backup'), directory]) {
+    const backingUp = backup(commandOn(db.url), { file })
+    await expect(backingUp).rejects.toThrow(`${file} cannot be written`)
+  }
+  expect(readdirSync(scratch.path)).toEqual(['here'])
 })
