@@ -16,7 +16,9 @@ export function explainFailure(
 function wordsFor(error: unknown, config: Config | undefined): string {
   if (!(error instanceof Error)) return `tithe failed: ${error}`
   if (error instanceof CommandError) return error.message
-  const known = config && (portTaken(error, config) ?? keyFileMissing(error, config))
+  const known =
+    config &&
+    (portTaken(error, config) ?? keyFileMissing(error, config) ?? dataDirUnusable(error, config))
   if (known) return known
   if (config && (isConnectionLoss(error) || sqlState(error) !== undefined)) {
     return databaseUnusable(config, error)
@@ -31,6 +33,13 @@ function keyFileMissing(error: Error, { nostr }: Config): string | undefined {
   if (!('path' in error && 'code' in error) || error.path !== nostr.secretKeyFile) return undefined
   const why = error.code === 'ENOENT' ? 'there is no such file' : String(error.code)
   return `NOSTR_SECRET_KEY_FILE: ${nostr.secretKeyFile} cannot be read, ${why}.`
+}
+
+/** The embedded database has words of its own for what it may not open. */
+function dataDirUnusable(error: Error, { dataDir }: Config): string | undefined {
+  if (!('path' in error && 'code' in error)) return undefined
+  if (!String(error.path).startsWith(dataDir)) return undefined
+  return `DATA_DIR: ${dataDir} cannot be used (${error.code}). Name a directory that tithe may write to.`
 }
 
 /** The setting that moves the port somebody else has. */

@@ -115,6 +115,17 @@ test('a database that is not there is said in a sentence, without its password',
   expect(debug.stderr).not.toContain('hunter2')
 })
 
+test('a data directory that is none is named with its setting', async () => {
+  using scratch = scratchDir()
+  const file = join(scratch.path, 'file')
+  writeFileSync(file, '')
+  const ran = await tithe(['audit'], { env: { DATA_DIR: file } })
+  expect(ran).toMatchObject({ status: 1, stdout: '' })
+  expect(ran.stderr).toMatch(
+    /^DATA_DIR: .*\/file\/sandbox cannot be used \(E[A-Z]+\)\. Name a directory .*\.\n$/,
+  )
+})
+
 test('a customer without a bot is told how to start one', async () => {
   using scratch = scratchDir()
   const ran = await tithe(['ask', 'hello'], { env: { DATA_DIR: scratch.path } })
