@@ -11,7 +11,7 @@ export async function until<T>(
     const seen = await look()
     if (seen) return seen
     if (performance.now() > end) throw new Error(`not within ${deadlineMs} ms: ${what}`)
-    await pause(5)
+    await pause(2)
   }
 }
 
