@@ -54,7 +54,10 @@ export async function run(args: string[]): Promise<void> {
     },
   })
   await using crowd = await openCrowd({
-    ...{ relay: stage.relays[0] ?? '', bot, customers: CUSTOMERS, keysEach: KEYS_EACH },
+    relay: stage.relays[0] ?? '',
+    bot,
+    customers: CUSTOMERS,
+    keysEach: KEYS_EACH,
   })
   await phase(stage, crowd, WARM_UP_SECONDS)
   const calm = await phase(stage, crowd, Math.min(20, seconds))
@@ -79,7 +82,13 @@ export async function run(args: string[]): Promise<void> {
     p99Ratio: rounded(flooded.p99Ms / calm.p99Ms, 2),
     loopDelayP99Ms: rounded(flooded.loopDelayP99Ms),
     growthMib: rounded(flooded.residentMib - calm.residentMib),
-    ...{ counted, calm, flooded, tenfold, after, shed, sent },
+    counted,
+    calm,
+    flooded,
+    tenfold,
+    after,
+    shed,
+    sent,
   }
   tell(
     `lost ${flood.lost}, p99 ${flood.p99Ratio} times the calm one, ` +

@@ -25,8 +25,13 @@ export function openBulk({ target }: GateDatabase): Pick<Gate, 'close'> & {
 }
 
 const REPLY = JSON.stringify({
-  ...{ type: 'working', jobId: '1000000000', serve: 'free', free_tier: true, paidFrom: 'pool' },
-  ...{ chargeSats: 0, absorbSats: 3 },
+  type: 'working',
+  jobId: '1000000000',
+  serve: 'free',
+  free_tier: true,
+  paidFrom: 'pool',
+  chargeSats: 0,
+  absorbSats: 3,
 })
 
 const insertRows = (sql: Sql, ids: readonly number[]) =>

@@ -106,7 +106,10 @@ async function createInvoice({ url, invoiceKey }: Omit<Subject, 'copies'>): Prom
     method: 'POST',
     headers: { 'x-api-key': invoiceKey, 'content-type': 'application/json' },
     body: JSON.stringify({
-      ...{ out: false, amount: AMOUNT_SATS, memo: 'nobody pays', expiry: LIFE_SECONDS },
+      out: false,
+      amount: AMOUNT_SATS,
+      memo: 'nobody pays',
+      expiry: LIFE_SECONDS,
       extra: { tag: 'tithe' },
     }),
   })

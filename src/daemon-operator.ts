@@ -66,7 +66,10 @@ export function buildOperator(parts: OperatorParts): Operator {
   })
   const { identity } = net
   const status = createStatusLoop({
-    ...{ ...common, ...config.poolStatus, rules, version },
+    ...common,
+    ...config.poolStatus,
+    rules,
+    version,
     publish: (template) => net.publishOwn(identity.sign(template)),
     degraded: surroundings.isDegraded,
     ...(operators.length > 0
@@ -75,7 +78,9 @@ export function buildOperator(parts: OperatorParts): Operator {
   })
   const alerts = createAlerts({ ...common, rules, operators })
   const trust = createTrust({
-    ...{ ...common, operators, trust: config.trust },
+    ...common,
+    operators,
+    trust: config.trust,
     // The sandbox reaches nothing outside this machine.
     fetch: (filters, { also, ...options }) =>
       net.fetch(filters, { ...options, also: config.mode === 'sandbox' ? [] : also }),

@@ -28,8 +28,13 @@ function factsOf({ npub, pubkey, relays, stack, http, sandbox }: Daemon) {
   return {
     started: true,
     mode: sandbox ? 'sandbox' : 'real',
-    ...{ npub, pubkey, relays, statusUrl: http.url },
-    ...{ lnbitsUrl: stack.lnbits, database: stack.database, curve: stack.curve },
+    npub,
+    pubkey,
+    relays,
+    statusUrl: http.url,
+    lnbitsUrl: stack.lnbits,
+    database: stack.database,
+    curve: stack.curve,
   }
 }
 

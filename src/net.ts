@@ -114,10 +114,8 @@ export async function buildNet(options: NetOptions): Promise<Net> {
   const relays = urls.map((url) => connectRelay({ ...common, url }))
   const connect = (url: string) => connectRelay({ ...common, url, guard: !urls.includes(url) })
   const opener = createOpener({ identity, secret, workers: 'auto', clock, log })
-  const publisher = createPublisher({
-    ...{ own: relays, connect, clock, log },
-    maxAdhoc: ADHOC_CONNECTIONS,
-  })
+  const maxAdhoc = ADHOC_CONNECTIONS
+  const publisher = createPublisher({ own: relays, connect, clock, log, maxAdhoc })
   const lists = createRelayLists({ fetchFrom: () => relays, clock, log, verify, trusted: urls })
   const publishOwn = async (event: NostrEvent) => {
     await publisher.publish({ id: event.id, json: JSON.stringify(event) }, urls, OWN_PUBLISH_MS)
@@ -125,11 +123,10 @@ export async function buildNet(options: NetOptions): Promise<Net> {
   introduce(options, identity, relays)
   let feed: ReturnType<typeof createFeed> | undefined
   const liveSince = (url: string) => feed?.liveSince(url)
-  const heartbeat = createHeartbeat({
-    ...{ identity, relays, clock, log },
-    // With a queue before the database, what was sent may not have been read yet.
-    liveSince: (url) => ((feed?.status().pending ?? 0) > CALM_EVENTS ? undefined : liveSince(url)),
-  })
+  // With a queue before the database, what was sent may not have been read yet.
+  const isCalm = () => (feed?.status().pending ?? 0) <= CALM_EVENTS
+  const calmSince = (url: string) => (isCalm() ? liveSince(url) : undefined)
+  const heartbeat = createHeartbeat({ identity, relays, clock, log, liveSince: calmSince })
 
   return {
     identity,
@@ -153,7 +150,8 @@ export async function buildNet(options: NetOptions): Promise<Net> {
       heartbeat.start()
     },
     open: (wrap) => opener.open(wrap, { verified: true }),
-    ...{ lookup: lists.lookup, known: lists.known },
+    lookup: lists.lookup,
+    known: lists.known,
     isBot: (pubkey) => lists.peek(pubkey)?.profileIsBot === true,
     frameBytes: (to) => Math.min(...to.map((url) => frameBytesOf(relays, url))),
     powBits: (to) => Math.max(0, ...to.map((url) => powBitsOf(relays, url))),

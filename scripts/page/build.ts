@@ -15,7 +15,9 @@ const versionOf = (name: string): string =>
 /** The text of the bundle, the same for the same packages. */
 export async function bundle(): Promise<string> {
   const built = await build({
-    ...{ configFile: false, logLevel: 'silent', root },
+    configFile: false,
+    logLevel: 'silent',
+    root,
     build: {
       write: false,
       minify: true,

@@ -26,7 +26,9 @@ export async function pictureStatusPage(
     DATA_DIR: dir,
     LOG_LEVEL: 'error',
     MODELS,
-    ...{ HTTP_PORT: '0', SANDBOX_RELAY_PORT: '0', SANDBOX_LNBITS_PORT: '0' },
+    HTTP_PORT: '0',
+    SANDBOX_RELAY_PORT: '0',
+    SANDBOX_LNBITS_PORT: '0',
   }
   const daemon = startTithe(['start', '--json'], { env })
   try {

@@ -99,18 +99,27 @@ export function buildJourney(options: JourneyOptions): Journey {
   const looks = createLookBudget(clock)
   const money = buildMoney(options)
   const lanes = buildLanes(options, {
-    ...{ ...money, looks },
+    ...money,
+    looks,
     invoiced: () => watch.wake(),
     hasCompany: () => glance.hasCompany(),
   })
   const watch = createWatch({
-    ...{ sql, clock, log, looks, lightning: options.lightning, holder: options.holder },
+    sql,
+    clock,
+    log,
+    looks,
+    lightning: options.lightning,
+    holder: options.holder,
     pollMs: options.paymentPollMs,
     paid: lanes.paid,
   })
   const listening = sql.listen(LANE_CHANNEL, lanes.wakeTable, lanes.wakeAll)
   const glance = createGlance({
-    ...{ sql, clock, log, holder: options.holder },
+    sql,
+    clock,
+    log,
+    holder: options.holder,
     leaseSeconds: Math.min(options.lanes.workLeaseSeconds, options.lanes.deliveryLeaseSeconds),
     wakes: { ...lanes.bySchedule, invoices: watch },
   })
@@ -190,7 +199,10 @@ function buildLanes(
     step: createWork({ ...options, ...leased, settle, settled: notes.moneyMoved }),
   })
   const outbox = new Lane<OutboxRow>({
-    ...{ ...common, name: 'outbox', queries: outboxLane, slots: DELIVERY_SLOTS },
+    ...common,
+    name: 'outbox',
+    queries: outboxLane,
+    slots: DELIVERY_SLOTS,
     leaseSeconds: replyLease.seconds,
     fairBy: byCustomer,
     step: createDeliver({ ...options, wake: () => outbox.wake(), delivered: notes.delivered }),
@@ -214,14 +226,12 @@ function buildLanes(
     notes.moneyMoved()
   }
 
+  const bySchedule = { accepted: quote, awaiting_payment: expiry, working: work, outbox }
   return {
     paid,
     deliver,
     withdraw: payouts?.ask,
-    bySchedule: {
-      ...{ accepted: quote, awaiting_payment: expiry, working: work, outbox },
-      ...(payouts ? { withdrawals: payouts.lane } : {}),
-    },
+    bySchedule: payouts ? { ...bySchedule, withdrawals: payouts.lane } : bySchedule,
     start() {
       for (const lane of all) lane.start()
     },
@@ -279,8 +289,13 @@ function buildDesk(
     answers,
     manners: createManners(),
     funds: createFunds({
-      ...{ ...options, answers, line, lightning: line.maker, withdraw: lanes.withdraw },
-      ...{ lease: replyLease, invoiced },
+      ...options,
+      answers,
+      line,
+      lightning: line.maker,
+      withdraw: lanes.withdraw,
+      lease: replyLease,
+      invoiced,
     }),
     takeJob: lanes.takeJob,
     deliver: lanes.deliver,

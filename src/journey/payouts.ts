@@ -45,7 +45,12 @@ export function buildPayouts(options: PayoutsOptions): {
 } {
   const { sql, clock, log, holder, random, idleMs, lease } = options
   const lane: Lane<Withdrawal> = new Lane({
-    ...{ sql, clock, log, holder, random, idleMs },
+    sql,
+    clock,
+    log,
+    holder,
+    random,
+    idleMs,
     name: 'withdraw',
     leaseSeconds: lease.seconds,
     queries: withdrawalLane,

@@ -204,7 +204,14 @@ export class FeedLine {
     const { clock, pending, known, arrived, eoseMs } = this.#options
     const limit = pageLimit(relay)
     return askPage({
-      ...{ relay, clock, signal, pending, known, arrived, eoseMs, stream: stream.name },
+      relay,
+      clock,
+      signal,
+      pending,
+      known,
+      arrived,
+      eoseMs,
+      stream: stream.name,
       track: this.#commits.track,
       filter: { ...stream.filter, ...range, limit },
     })

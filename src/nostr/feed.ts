@@ -91,7 +91,9 @@ export function createFeed(options: FeedOptions): Feed {
   const { retry = RETRY, random = Math.random } = options
   const stopping = new AbortController()
   const pending = createPendingEvents({
-    ...{ clock, log, onEvent: options.onEvent },
+    clock,
+    log,
+    onEvent: options.onEvent,
     ...(options.pendingMax === undefined ? {} : { most: options.pendingMax }),
     onFull(full) {
       for (const relay of relays) full ? relay.pause() : relay.resume()

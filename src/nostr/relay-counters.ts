@@ -28,7 +28,23 @@ export interface RelayCounters {
 }
 
 export const noCounts = (): RelayCounters => ({
-  ...{ opens: 0, drops: 0, trips: 0, faults: 0, events: 0, known: 0, forged: 0, malformed: 0 },
-  ...{ mismatched: 0, unsolicited: 0, broken: 0, oversized: 0, challenges: 0, authFailures: 0 },
-  ...{ notices: 0, acknowledged: 0, refused: 0, timeout: 0, unreachable: 0 },
+  opens: 0,
+  drops: 0,
+  trips: 0,
+  faults: 0,
+  events: 0,
+  known: 0,
+  forged: 0,
+  malformed: 0,
+  mismatched: 0,
+  unsolicited: 0,
+  broken: 0,
+  oversized: 0,
+  challenges: 0,
+  authFailures: 0,
+  notices: 0,
+  acknowledged: 0,
+  refused: 0,
+  timeout: 0,
+  unreachable: 0,
 })

@@ -72,8 +72,12 @@ export function openSession(options: SessionOptions): Session {
     },
   })
   const link = openLink({
-    ...{ clock, guard: options.guard, url: options.address, handshakeMs: options.handshakeMs },
-    ...{ pingMs: options.pingMs, pongMs: options.pongMs },
+    clock,
+    guard: options.guard,
+    url: options.address,
+    handshakeMs: options.handshakeMs,
+    pingMs: options.pingMs,
+    pongMs: options.pongMs,
     onText(text) {
       // A cut socket may still hand over what it had read.
       if (tripped) return
@@ -94,7 +98,11 @@ export function openSession(options: SessionOptions): Session {
     },
   })
   const auth = createRelayAuth({
-    ...{ identity, clock, deadlines, url: options.dialled, timeoutMs: options.authMs },
+    identity,
+    clock,
+    deadlines,
+    url: options.dialled,
+    timeoutMs: options.authMs,
     send: link.send,
     onSettled(passed) {
       if (passed) options.onAuthenticated()

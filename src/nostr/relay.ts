@@ -193,7 +193,12 @@ function createMachine(options: RelayOptions): Machine {
   let state: RelayState = 'connecting'
   return {
     url: normaliseRelayUrl(options.url) ?? options.url,
-    ...{ clock, counters, meter, deadlines, openListeners, stateListeners },
+    clock,
+    counters,
+    meter,
+    deadlines,
+    openListeners,
+    stateListeners,
     stopping: new AbortController(),
     subscriptions: createSubscriptions({ counters, verify, meter }),
     publishes: createPublishes({ counters, deadlines, meter }),
@@ -247,7 +252,11 @@ async function keepConnected(machine: Machine, options: RelayOptions): Promise<v
 function open(machine: Machine, options: RelayOptions): Session {
   const { clock, log, identity, guard = false } = options
   return openSession({
-    ...{ clock, log, identity, guard, machine },
+    clock,
+    log,
+    identity,
+    guard,
+    machine,
     // NIP-42 wants the URL that was dialled; one with a password is not for telling.
     dialled: options.url.includes('@') ? machine.url : options.url,
     address: options.url,

@@ -38,7 +38,7 @@ export const fullStatusContent = z.object({
     available: count,
     customers: count,
     operator: sats,
-    lightning: sats,
+    lightning: count,
     /** As LNbits says; null when it did not answer. */
     lnbits: sats.nullable(),
   }),
@@ -108,7 +108,9 @@ function contentOf({ at, seq, state }: StatusMoment, overview: Overview, day: La
   const { requests, free, partial, gate, refused, failed, expired } = day
   return {
     schema: FULL_STATUS_SCHEMA,
-    ...{ at, seq, state },
+    at,
+    seq,
+    state,
     reasons: attentionOf(overview),
     balance_sats: {
       pool: pool.balanceSats,
@@ -137,16 +139,20 @@ function contentOf({ at, seq, state }: StatusMoment, overview: Overview, day: La
       unknown_sats: waiting.unknownWithdrawalsSats,
     },
     queues: overview.queues.map(({ lane, open, due, oldestDueSeconds }) => ({
-      ...{ lane, open, due },
+      lane,
+      open,
+      due,
       oldest_due_seconds: oldestDueSeconds === null ? null : Math.floor(oldestDueSeconds),
     })),
     undelivered: waiting.undelivered,
     relays: overview.relays.map(({ relay, state: its, liveMs }) => ({
-      ...{ relay, state: its },
+      relay,
+      state: its,
       live: liveMs !== null,
     })),
     replicas: overview.replicas.map(({ holder, version, startedAt }) => ({
-      ...{ name: holder, version },
+      name: holder,
+      version,
       up_seconds: Math.max(0, pool.nowSeconds - startedAt),
     })),
   }

@@ -107,7 +107,8 @@ async function askLnbits(asker: Asker, { clock, log }: Tools) {
       key === '' ? [] : checkAdminKey({ url, invoiceKey, adminKey: key, clock, log }),
   })
   const values = {
-    ...{ LNBITS_URL: url, LNBITS_INVOICE_KEY: invoiceKey },
+    LNBITS_URL: url,
+    LNBITS_INVOICE_KEY: invoiceKey,
     ...(adminKey === '' ? {} : { LNBITS_ADMIN_KEY: adminKey }),
   }
   return { access: { url, invoiceKey, clock, log }, values }

@@ -102,7 +102,8 @@ export function createSurroundings(options: SurroundingsOptions): Surroundings {
       else if (!deafSince.has(url)) deafSince.set(url, now)
       const since = deafSince.get(url)
       return {
-        ...{ url, state },
+        url,
+        state,
         liveMs: liveSince === undefined ? null : Math.max(0, now - liveSince),
         deafMs: since === undefined ? null : now - since,
       }

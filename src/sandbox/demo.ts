@@ -88,9 +88,14 @@ async function playAll(scene: Playing, play: Play): Promise<void> {
       ],
       fields: {
         done: true,
-        ...{ paid: served.gate, free: served.free, partial: served.partial, estimate: estimates },
+        paid: served.gate,
+        free: served.free,
+        partial: served.partial,
+        estimate: estimates,
         pool: { before: opening.balanceSats, after: closing.balanceSats },
-        ...{ driftSats, ms, bootMs: scene.bootMs },
+        driftSats,
+        ms,
+        bootMs: scene.bootMs,
       },
     })
   })

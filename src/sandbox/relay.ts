@@ -55,15 +55,22 @@ const BYTES_MAX = 128 * 1024 * 1024
 export async function startRelay(options: SandboxRelayOptions = {}): Promise<SandboxRelay> {
   const { host = '127.0.0.1', clock = systemClock, requireAuth = false } = options
   const core: RelayCore = {
-    ...{ clock, requireAuth, authToWrite: options.authToWrite ?? false },
+    clock,
+    requireAuth,
+    authToWrite: options.authToWrite ?? false,
     url: () => `ws://${host}:${port}`,
     verify: options.verify ?? (await defaultVerify()),
     store: createRelayStore({ eventsMax: options.eventsMax ?? 50_000, bytesMax: BYTES_MAX }),
     watchers: createWatchers(),
     faults: options.faults ?? createRelayFaults(Math.random),
     counters: {
-      ...{ connected: 0, connections: 0, accepted: 0, refused: 0 },
-      ...{ requests: 0, sent: 0, authenticated: 0 },
+      connected: 0,
+      connections: 0,
+      accepted: 0,
+      refused: 0,
+      requests: 0,
+      sent: 0,
+      authenticated: 0,
     },
   }
   const { frameBytes = RELAY_FRAME_BYTES } = options
@@ -94,9 +101,14 @@ export async function startRelay(options: SandboxRelayOptions = {}): Promise<San
     return stopping
   }
   return {
-    ...{ url: core.url(), port, counters: core.counters, faults: core.faults },
+    url: core.url(),
+    port,
+    counters: core.counters,
+    faults: core.faults,
     events: () => core.store.all(),
-    ...{ dropConnections, stop, [Symbol.asyncDispose]: stop },
+    dropConnections,
+    stop,
+    [Symbol.asyncDispose]: stop,
   }
 }
 

@@ -31,7 +31,10 @@ export async function checkRelay(options: RelayCheckOptions): Promise<Check[]> {
   const { curve } = identity
   const began = clock.now()
   const relay = connectRelay({
-    ...{ url, identity, clock, log },
+    url,
+    identity,
+    clock,
+    log,
     verify: (event) => verifyEvent(curve, event),
     handshakeMs: options.timeoutMs ?? TIMEOUT_MS,
   })
@@ -65,7 +68,10 @@ async function probe(
   const askedAt = clock.now()
   const filter = { kinds: [GIFT_WRAP_KIND], '#p': [identity.pubkey], ids: [wrap.id] }
   const { events, answered } = await fetchEvents({
-    ...{ relays: [relay], filters: [filter], clock, timeoutMs },
+    relays: [relay],
+    filters: [filter],
+    clock,
+    timeoutMs,
   })
   const readMs = clock.now() - askedAt
   if (events.length === 0) {

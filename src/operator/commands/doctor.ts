@@ -56,7 +56,10 @@ async function partsOf({
     files,
     ...relays.map((url) => checkRelay({ url, identity, clock, log })),
     checkLnbits({
-      ...{ url: lnbits.url, clock, log, needsRate: needsRate(config) },
+      url: lnbits.url,
+      clock,
+      log,
+      needsRate: needsRate(config),
       invoiceKey: lnbits.invoiceKey.reveal(),
       adminKey: lnbits.adminKey?.reveal(),
     }),

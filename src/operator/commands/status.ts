@@ -63,7 +63,9 @@ function viewOf(overview: Overview) {
     backendFailures: overview.backendFailures,
     drift,
     replicas: replicas.map(({ facts: { http, backend }, ...replica }) => ({
-      ...{ ...replica, http, backend },
+      ...replica,
+      http,
+      backend,
     })),
   }
 }
