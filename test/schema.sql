@@ -4,7 +4,7 @@ create table accounts (
   name text not null,
   balance_sats bigint not null default 0,
   constraint accounts_pk PRIMARY KEY (name),
-  constraint accounts_floor CHECK ((name = ANY (ARRAY['operator'::text, 'lightning'::text])) OR balance_sats >= 0),
+  constraint accounts_floor CHECK (name = 'operator'::text OR balance_sats >= 0),
   constraint accounts_name CHECK (name = ANY (ARRAY['pool'::text, 'operator'::text, 'lightning'::text]))
 ) with (fillfactor=10);
 
@@ -322,7 +322,7 @@ create table transfers (
   at timestamp with time zone not null default now(),
   constraint transfers_pk PRIMARY KEY (id),
   constraint transfers_cause CHECK (num_nonnulls(job_id, ref) = 1),
-  constraint transfers_kind CHECK (kind = ANY (ARRAY['seed'::text, 'pool_add'::text, 'donation'::text, 'top_up'::text, 'payment'::text, 'late_payment'::text, 'incoming_fee'::text, 'reserve'::text, 'hold'::text, 'earned'::text, 'shortfall'::text, 'returned'::text, 'refund'::text, 'credit'::text, 'withdraw_hold'::text, 'withdrawn'::text, 'withdraw_fee'::text, 'withdraw_returned'::text])),
+  constraint transfers_kind CHECK (kind = ANY (ARRAY['seed'::text, 'pool_add'::text, 'donation'::text, 'top_up'::text, 'payment'::text, 'late_payment'::text, 'incoming_fee'::text, 'reserve'::text, 'hold'::text, 'earned'::text, 'shortfall'::text, 'returned'::text, 'refund'::text, 'credit'::text, 'withdraw_hold'::text, 'withdrawn'::text, 'withdraw_fee'::text, 'withdraw_returned'::text, 'own_sats'::text])),
   constraint transfers_sats CHECK (sats > 0),
   constraint transfers_two_accounts CHECK (debit <> credit)
 );

@@ -9,7 +9,7 @@ import type { Lease } from '../store/lease.ts'
 import { customerAccount, jobAccount, lockPool, post, type Transfer } from '../store/ledger.ts'
 import { type NewReply, type OutboxRow, putReplies } from '../store/outbox.ts'
 import { countPoolDay, type PoolFacts, readPool, readPoolToday } from '../store/pool.ts'
-import { addDust } from '../store/solvency.ts'
+import { addDust, withOwnSats } from '../store/solvency.ts'
 import { type Batcher, createBatcher } from './batcher.ts'
 import { createFreeTier, type FreeTierService, type GateFacts } from './free-tier.ts'
 import { poolReply } from './pool-reply.ts'
@@ -209,7 +209,8 @@ async function writeAll(
   before: PoolFacts,
   { lease, replyLease }: Booking,
 ): Promise<Paid[]> {
-  const { pool, starts, transfers } = books
+  const { pool, starts } = books
+  const transfers = await withOwnSats(tx, books.transfers)
   const given = starts.filter((start) => start.reservedSats > 0)
   const reservedSum = given.reduce((sum, start) => sum + start.reservedSats, 0)
   const dust = new Map(payments.map(({ paymentHash, dustMsat = 0 }) => [paymentHash, dustMsat]))

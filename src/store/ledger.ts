@@ -5,8 +5,7 @@ import type { Tx } from './database.ts'
  * changed. Balances live where they are guarded: `accounts` (pool, operator, lightning),
  * `customers.balance_sats`, `jobs.held_sats` and `withdrawals.held_sats`, each with a CHECK.
  *
- * Lightning is the one asset: being debited raises it. All others are what it is owed to. It is below zero when a fee
- * took of the operator's own sats, which lie in the same wallet and are not in these books.
+ * Lightning is the one asset: being debited raises it. All others are what it is owed to.
  * Lock order everywhere: pool, then customers, then jobs and withdrawals. Whoever moves money locks the
  * pool row first (`lockPool`), so that no two transactions can wait for each other.
  */
@@ -30,6 +29,7 @@ import type { Tx } from './database.ts'
  * withdrawn          withdrawal → lightning
  * withdraw_fee       withdrawal → lightning, and operator → lightning above the reserve
  * withdraw_returned  withdrawal → customer, what is left
+ * own_sats           lightning → operator, his own sats in LNbits, when they paid a fee (`withOwnSats`)
  */
 export type TransferKind =
   | 'seed'
@@ -50,6 +50,7 @@ export type TransferKind =
   | 'withdrawn'
   | 'withdraw_fee'
   | 'withdraw_returned'
+  | 'own_sats'
 
 export interface Transfer {
   kind: TransferKind

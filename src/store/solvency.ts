@@ -1,5 +1,5 @@
 import type { AnySql, Sql, Tx } from './database.ts'
-import { lockPool } from './ledger.ts'
+import { lockPool, type Transfer } from './ledger.ts'
 import { lightningStopped, setConfig } from './pool.ts'
 
 /*
@@ -58,6 +58,35 @@ export async function addDust(tx: Tx, msat: number): Promise<void> {
       value = to_jsonb(c.value::text::bigint + ${msat}::bigint), updated_at = now()`.execute()
 }
 
+/**
+ * What the operator pays for a payment may be more than the ledger has in LNbits: a payout of all there is, with a fee
+ * above its reserve. His own sats in the wallet have paid it then. They come into the books with the payment, and the
+ * float is so much smaller: refused instead, a payout that was made could never be booked. Answers the transfers to
+ * post. Call it under the pool's lock.
+ */
+export async function withOwnSats(tx: Tx, transfers: readonly Transfer[]): Promise<Transfer[]> {
+  const out = transfers.find(({ credit }) => credit === 'lightning')
+  if (out === undefined) return [...transfers]
+  const [row] = await tx<{ balanceSats: number }[]>`
+    select balance_sats from accounts where name = 'lightning'`.execute()
+  const signed = transfers.map(({ debit, credit, sats }) =>
+    debit === 'lightning' ? sats : credit === 'lightning' ? -sats : 0,
+  )
+  const lackSats = -signed.reduce((sum, sats) => sum + sats, row?.balanceSats ?? 0)
+  if (lackSats <= 0) return [...transfers]
+  const { ref = `job:${out.jobId}`, day } = out
+  await lowerFloat(tx, lackSats, ref)
+  const own = { kind: 'own_sats', debit: 'lightning', credit: 'operator', sats: lackSats } as const
+  return [{ ...own, ref, day }, ...transfers]
+}
+
+/** An undeclared float is what is found in the wallet at the first look: without these sats already. */
+async function lowerFloat(tx: Tx, sats: number, reason: string): Promise<void> {
+  const before = await readFloat(tx)
+  if (before === undefined) return
+  await setFloat(tx, { floatSats: before - sats, reason, before })
+}
+
 /** What the last look found, for every replica. */
 export interface Verdict {
   stopped: boolean
@@ -85,26 +114,31 @@ export async function declareFloat(
   { floatSats, reason }: { floatSats: number; reason: string },
 ): Promise<number | null> {
   await lockPool(tx)
-  const [before] = await tx<{ floatSats: number }[]>`
-    select value::text::bigint as float_sats from timmy_config
-    where key = 'lightning_float_sats'`.execute()
-  await setConfig(tx, 'lightning_float_sats', floatSats)
-  await tx`
-    insert into timmy_config as c (key, value)
-    values ('lightning_float_log', jsonb_build_array(${entry(tx, floatSats, before, reason)}))
-    on conflict (key) do update set
-      value = c.value || jsonb_build_array(${entry(tx, floatSats, before, reason)}),
-      updated_at = now()`.execute()
-  return before?.floatSats ?? null
+  const before = await readFloat(tx)
+  await setFloat(tx, { floatSats, reason, before })
+  return before ?? null
 }
 
-const entry = (
+async function readFloat(tx: Tx): Promise<number | undefined> {
+  const [row] = await tx<{ floatSats: number }[]>`
+    select value::text::bigint as float_sats from timmy_config
+    where key = 'lightning_float_sats'`.execute()
+  return row?.floatSats
+}
+
+async function setFloat(
   tx: Tx,
-  floatSats: number,
-  before: { floatSats: number } | undefined,
-  reason: string,
-) => tx`jsonb_build_object('at', now(), 'from', ${before?.floatSats ?? null}::bigint,
-  'to', ${floatSats}::bigint, 'reason', ${reason}::text)`
+  { floatSats, reason, before }: { floatSats: number; reason: string; before: number | undefined },
+): Promise<void> {
+  await setConfig(tx, 'lightning_float_sats', floatSats)
+  const entry = tx`jsonb_build_object('at', now(), 'from', ${before ?? null}::bigint,
+    'to', ${floatSats}::bigint, 'reason', ${reason}::text)`
+  await tx`
+    insert into timmy_config as c (key, value)
+    values ('lightning_float_log', jsonb_build_array(${entry}))
+    on conflict (key) do update set
+      value = c.value || jsonb_build_array(${entry}), updated_at = now()`.execute()
+}
 
 /** The first sight of a wallet: what is in it beyond the ledger is the operator's. Once, for ever. */
 export async function declareFirstFloat(

@@ -6,7 +6,7 @@ import type { ReplyTo } from './inbox.ts'
 import type { Lease } from './lease.ts'
 import { customerAccount, lockPool, post, type Transfer, withdrawalAccount } from './ledger.ts'
 import { type NewReply, type OutboxRow, putReplies } from './outbox.ts'
-import { addDust } from './solvency.ts'
+import { addDust, withOwnSats } from './solvency.ts'
 import { finishWithdrawal, type Withdrawal } from './withdrawals.ts'
 
 /** How a withdrawal ends. */
@@ -35,8 +35,9 @@ export async function endWithdrawal(
   })
   if (day === undefined) return undefined
   const own = new Set([withdrawalAccount(row.id)])
+  const transfers = await withOwnSats(tx, transfersOf(row, ending, day))
   await Promise.all([
-    post(tx, transfersOf(row, ending, day), own),
+    post(tx, transfers, own),
     done ? addDust(tx, ending.dustMsat ?? 0) : undefined,
   ])
   const balances = await readBalances(tx, [row.customer])

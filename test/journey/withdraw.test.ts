@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { CallFault } from '../../src/sandbox/lnbits-faults.ts'
 import type { NodeBehaviour } from '../../src/sandbox/lnbits-node.ts'
 import { readBreaches } from '../../src/store/audit.ts'
-import { writeVerdict } from '../../src/store/solvency.ts'
+import { declareFirstFloat, readLightningBooks, writeVerdict } from '../../src/store/solvency.ts'
 import { type BotLab, type BotOptions, botLab, someKey } from '../support/bot.ts'
 import { createJumpingClock } from '../support/jumping-clock.ts'
 import { until } from '../support/until.ts'
@@ -238,18 +238,20 @@ test('a fee above its reserve is paid by the operator, never by the customer (tr
   await lab.expectClean()
 })
 
-test("a payout that took of the operator's own sats too ends, and the books say so", async () => {
+test("a payout that took of the operator's own sats too ends, and brings them into the books", async () => {
   await using lab = await botLab({ botBalanceSats: 1_000 })
   const bot = await lab.bot()
+  await declareFirstFloat(lab.sql, { floatSats: 1_000, dustMsat: 0 })
   const customer = someKey()
   await lab.topUp(bot, customer, 1_010)
   const invoice = lab.outside(1_000)
   lab.play.node.script(invoice.paymentHash, { kind: 'ok', feeMsat: 57_000 })
   await bot.dm(customer, `/withdraw ${invoice.bolt11}`)
   expect(await ending(lab, customer)).toMatchObject({ state: 'done', feeSats: 57, balanceSats: 0 })
-  const [lightning] = await lab.sql<{ sats: number }[]>`
-    select balance_sats as sats from accounts where name = 'lightning'`
-  expect(lightning?.sats).toBe(-47)
+  expect(await readLightningBooks(lab.sql)).toMatchObject({ lightningSats: 0, floatSats: 953 })
+  expect(lab.play.balanceMsat(lab.play.bot.walletId)).toBe(953_000)
+  const [own] = await lab.sql`select debit, credit, sats from transfers where kind = 'own_sats'`
+  expect(own).toEqual({ debit: 'lightning', credit: 'operator', sats: 47 })
   await lab.expectClean()
 })
 

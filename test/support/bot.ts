@@ -18,6 +18,7 @@ import { inTransaction, openDatabase, type Sql } from '../../src/store/database.
 import { LANE_CHANNEL } from '../../src/store/lanes.ts'
 import type { OutboxRow } from '../../src/store/outbox.ts'
 import { seedPool } from '../../src/store/pool.ts'
+import { broughtIn } from './checkers.ts'
 import { freshDatabase, type TestDatabase } from './database.ts'
 import { rawCall, textAt } from './lnbits-raw.ts'
 import { until } from './until.ts'
@@ -185,7 +186,7 @@ export async function botLab(options: BotLabOptions = {}): Promise<BotLab> {
         throw new Error(`the books do not add up: ${JSON.stringify({ drift, breaches })}`)
       }
       const [row] = await sql<{ sats: number; dust: number }[]>`
-        select balance_sats as sats, coalesce((
+        select balance_sats - ${broughtIn(sql)} as sats, coalesce((
           select value::text::bigint from timmy_config where key = 'lightning_dust_msat'
         ), 0) as dust from accounts where name = 'lightning'`
       const ownSats = lab.walletSats() - botBalanceSats

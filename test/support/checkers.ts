@@ -3,7 +3,7 @@ import { defaultMoneyRules, type MoneyRules } from '../../src/money/rules.ts'
 import type { PlayLnbits } from '../../src/sandbox/lnbits.ts'
 import type { PlayRow } from '../../src/sandbox/lnbits-books.ts'
 import { readBreaches } from '../../src/store/audit.ts'
-import type { Sql } from '../../src/store/database.ts'
+import type { AnySql, Sql } from '../../src/store/database.ts'
 import { verifySeals } from '../../src/store/seals.ts'
 
 /*
@@ -52,11 +52,15 @@ export async function brokenBooks(evidence: Evidence): Promise<string[]> {
   ]
 }
 
+/** What came into the books of the operator's own sats in the wallet. */
+export const broughtIn = (sql: AnySql) =>
+  sql`(select coalesce(sum(sats), 0) from transfers where kind = 'own_sats')::bigint`
+
 /** How far LNbits and the ledger are apart, sats; 0 when nothing was lost, doubled or invented. */
 export async function driftSats(evidence: Evidence): Promise<number> {
   const { sql, play, floatSats = 0 } = evidence
   const [ours] = await sql<{ lightningSats: number; dustMsat: number }[]>`
-    select balance_sats as lightning_sats, coalesce((
+    select balance_sats - ${broughtIn(sql)} as lightning_sats, coalesce((
       select value::text::bigint from timmy_config where key = 'lightning_dust_msat'
     ), 0) as dust_msat
     from accounts where name = 'lightning'`
