@@ -93,11 +93,9 @@ export async function startDaemon({
     const common = { ...parts, sql: ground.sql }
     const changed = () => operator.touch()
     const solvency = undo.push(buildSolvency({ ...common, lightning: lnbits, changed }, metrics))
-    const operator = buildOperator({
-      ...{ ...parts, ground, net, lnbits, metrics },
-      eventsUp: () => later.events?.state() === 'up',
-      http: () => http.url,
-    })
+    const tools = { ground, net, lnbits, metrics }
+    const eventsUp = () => later.events?.state() === 'up'
+    const operator = buildOperator({ ...parts, ...tools, eventsUp, http: () => http.url })
     later.operator = operator
     const seals = undo.push(createSealLoop(common))
     const built = { ground, net, lnbits, payouts, metrics, operator }
@@ -152,7 +150,8 @@ function openNet({ config, clock, log }: Parts, ground: Ground, sandbox: Sandbox
     secret: readSecretKey(config),
     relays: own,
     dmRelays: sandbox ? own : config.nostr.dmRelays,
-    ...{ botName: config.nostr.botName, powBits: config.nostr.powBits },
+    botName: config.nostr.botName,
+    powBits: config.nostr.powBits,
     sql: ground.sql,
     clock,
     log,
@@ -226,9 +225,12 @@ async function buildTheJourney(
       sql,
       identity,
       clock,
-      ...{ lookup: net.lookup, known: net.known },
+      lookup: net.lookup,
+      known: net.known,
       checkRelay: net.checkRelay,
-      ...{ frameBytes: net.frameBytes, powBits: net.powBits, isConnected: net.isConnected },
+      frameBytes: net.frameBytes,
+      powBits: net.powBits,
+      isConnected: net.isConnected,
       ownRelays: net.relays,
       fallback: config.nostr.dmFallback,
     }),

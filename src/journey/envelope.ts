@@ -177,7 +177,10 @@ const wrapper =
       content: text,
     })
     const request = {
-      ...{ identity, rumor, to: row.customer, nowSeconds: unixSeconds(clock) },
+      identity,
+      rumor,
+      to: row.customer,
+      nowSeconds: unixSeconds(clock),
       ...(relay === undefined ? {} : { relayHint: relay }),
     }
     if (bits === 0) return wrapRumor(request)
