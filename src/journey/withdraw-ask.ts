@@ -15,7 +15,7 @@ import {
 import { feeReserveSats, largestWithdrawalSats } from '../money/withdrawal.ts'
 import { readBalances } from '../store/customers.ts'
 import { constraintOf, inTransaction, type Sql, type Tx } from '../store/database.ts'
-import { takeIn } from '../store/inbox.ts'
+import { type ReplyTo, takeIn } from '../store/inbox.ts'
 import type { Lease } from '../store/lease.ts'
 import { customerAccount, lockPool, post, withdrawalAccount } from '../store/ledger.ts'
 import { putReplies } from '../store/outbox.ts'
@@ -75,7 +75,8 @@ export function createWithdrawAsk(options: WithdrawAskOptions) {
     incoming: Incoming,
     command: Extract<Command, { name: 'withdraw' }>,
   ): Promise<Answered> {
-    const payable = await payableOf(options, incoming.to.customer, command)
+    const payable = await payableOf(options, incoming.to, command)
+    if (payable === 'twin') return answers.reply.add({ incoming })
     if ('reason' in payable) return answers.reply.add({ incoming, reply: payable })
     try {
       const { held, ...answered } = await inTransaction(sql, (tx) =>
@@ -94,16 +95,17 @@ export function createWithdrawAsk(options: WithdrawAskOptions) {
 
 async function payableOf(
   options: WithdrawAskOptions,
-  customer: string,
+  from: ReplyTo,
   { to, sats }: { to: string; sats?: number },
-): Promise<Payable | Refused> {
+): Promise<Payable | Refused | 'twin'> {
   const invoice = to.includes('@')
-    ? await fromAddress(options, customer, { address: to, sats })
+    ? await fromAddress(options, from.customer, { address: to, sats })
     : fromInvoice(options, bareBolt11(to), sats)
   if ('reason' in invoice) return invoice
   const { bolt11, paymentHash, amountSats } = invoice
   // What our own books refuse must not cost LNbits a question; they are asked again under the lock.
-  const facts = await readWithdrawalFacts(options.sql, { customer, paymentHash })
+  const facts = await readWithdrawalFacts(options.sql, { to: from, paymentHash, amountSats })
+  if (facts.isTwin) return 'twin'
   const atLeast = { ...invoice, reserveSats: feeReserveSats(amountSats) }
   const refused = refuseHold(atLeast, facts, options)
   if (refused) return refused
@@ -175,10 +177,11 @@ async function hold(
   const { customer } = to
   const [fresh, facts, balances] = await Promise.all([
     takeIn(tx, [message]),
-    readWithdrawalFacts(tx, { customer, paymentHash: payable.paymentHash }),
+    readWithdrawalFacts(tx, { ...payable, to }),
     readBalances(tx, [customer]),
   ])
   if (fresh.size === 0) return { fresh: false, replies: [] }
+  if (facts.isTwin) return { fresh: true, replies: [] }
   const refused = refuseHold(payable, facts, options)
   if (refused) {
     const row = { to, jobId: null, step: 'refused', reply: refused }

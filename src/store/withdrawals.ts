@@ -1,3 +1,4 @@
+import { TWIN_SECONDS } from '../limits.ts'
 import type { AnySql, Sql, Tx } from './database.ts'
 import type { ReplyTo } from './inbox.ts'
 import type { Lease } from './lease.ts'
@@ -38,6 +39,8 @@ export interface WithdrawalFacts {
   /** UTC day of the database clock. */
   day: string
   availableSats: number
+  /** The customer withdrew the same amount by another door, within `TWIN_SECONDS`: one wish, sent twice. */
+  isTwin: boolean
   /** An invoice of ours, or one that a withdrawal had before. */
   knownHash: boolean
   openCount: number
@@ -57,12 +60,18 @@ const dayStart = (sql: AnySql) =>
 
 export async function readWithdrawalFacts(
   tx: AnySql,
-  { customer, paymentHash }: { customer: string; paymentHash: string },
+  { to, paymentHash, amountSats }: { to: ReplyTo; paymentHash: string; amountSats: number },
 ): Promise<WithdrawalFacts> {
+  const { customer, via } = to
   const [row] = await tx<WithdrawalFacts[]>`
     select
       to_char(now() at time zone 'utc', 'YYYY-MM-DD') as day,
       coalesce((select balance_sats from customers where pubkey = ${customer}), 0) as available_sats,
+      exists (
+        select 1 from withdrawals
+        where customer = ${customer} and via <> ${via} and amount_sats = ${amountSats}
+          and state <> 'failed' and created_at > now() - make_interval(secs => ${TWIN_SECONDS})
+      ) as is_twin,
       exists (select 1 from invoices where payment_hash = ${paymentHash})
         or exists (select 1 from withdrawals where payment_hash = ${paymentHash}) as known_hash,
       w.open_count, w.today_sats, w.today_count,

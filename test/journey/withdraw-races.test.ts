@@ -153,3 +153,29 @@ test('a withdrawal in a state of a newer version is left alone', async () => {
     select lease, epoch, finished_at from withdrawals where state = 'judged'`
   expect(rows).toEqual([{ lease: null, epoch: 7, finishedAt: null }])
 })
+
+// Some clients send by both kinds of DM, and an address gives a fresh invoice each time it is asked.
+test('a withdrawal that is sent by two doors at once, or one after the other, is paid once', async () => {
+  await using lab = await botLab()
+  const resolve = async ({ amountSats }: { amountSats: number }) =>
+    ({ ok: true, ...lab.outside(amountSats) }) as const
+  const bots = await Promise.all([lab.bot({ resolve }), lab.bot({ resolve })])
+  const customer = someKey()
+  await lab.topUp(bots[0], customer, 2_000)
+  const send = (place: 0 | 1, kind: number, text = '/withdraw me@payee.example 500') =>
+    bots[place].dm(customer, text, { kind })
+  await Promise.all([send(0, 14), send(1, 4)])
+  await send(0, 4)
+  await until('it has ended', async () => (await lab.withdrawalStates()).includes('done'))
+  expect(await lab.withdrawalStates()).toEqual(['done'])
+  expect(await lab.told(customer, 'refused')).toEqual([])
+  // Another amount is another wish, and so is the same one by the same door.
+  const { via } = (await lab.sql<{ via: string }[]>`select via from withdrawals`)[0] ?? {}
+  await send(0, via === 'nip04' ? 4 : 14)
+  await send(0, via === 'nip04' ? 14 : 4, '/withdraw me@payee.example 501')
+  expect(await lab.withdrawalStates()).toHaveLength(3)
+  await until('all have ended', async () =>
+    (await lab.withdrawalStates()).every((state) => state === 'done'),
+  )
+  await lab.expectClean()
+})

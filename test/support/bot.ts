@@ -85,7 +85,11 @@ export interface Bot extends AsyncDisposable {
   lnbits: Lnbits
   payer: Lnbits
   /** A DM as the desk gets it; resolves when its answer is committed, with the message's id. */
-  dm(customer: string, text: string, message?: { id: string; at: number }): Promise<string>
+  dm(
+    customer: string,
+    text: string,
+    message?: { id?: string; at?: number; kind?: number },
+  ): Promise<string>
   /**
    * The process is gone: nothing of it writes any more, and its leases have run out. `crashAt` does
    * something by which it passes a failpoint, and resolves when it has died there.
@@ -253,7 +257,7 @@ async function startBot(db: TestDatabase, play: PlayLnbits, options: BotOptions)
       kind: 'letter',
       letter: {
         sender: event.pubkey,
-        via: 'nip17',
+        via: event.kind === 4 ? 'nip04' : 'nip17',
         rumorAt: event.created_at,
         rumorId: event.id,
         text: event.content,
@@ -324,8 +328,8 @@ function handle(
     journey,
     lnbits,
     payer,
-    async dm(customer, text, { id, at } = { id: someKey(), at: unixNow(clock) }) {
-      const event = { id, pubkey: customer, created_at: at, kind: 14, tags: [], content: text }
+    async dm(customer, text, { id = someKey(), at = unixNow(clock), kind = 14 } = {}) {
+      const event = { id, pubkey: customer, created_at: at, kind, tags: [], content: text }
       await journey.receive({ ...event, sig: '' }, 'ws://relay')
       return id
     },

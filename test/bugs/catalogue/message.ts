@@ -131,6 +131,14 @@ export const messageBugs: PlantedBug[] = [
     tests: ['test/journey/money.test.ts › the same text by another door'],
   },
   {
+    name: 'withdrawal-by-two-doors-paid-twice',
+    why: 'a client that sends by both kinds of DM empties the balance twice',
+    file: 'src/store/withdrawals.ts',
+    find: "and state <> 'failed' and created_at >",
+    replace: "and state = 'none' and created_at >",
+    tests: ['test/journey/withdraw-races.test.ts › sent by two doors at once'],
+  },
+  {
     name: 'second-door-not-noted',
     why: 'a key that has come by two doors pays twice for what it sends by both',
     file: 'src/journey/accept.ts',
