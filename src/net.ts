@@ -116,7 +116,7 @@ export async function buildNet(options: NetOptions): Promise<Net> {
   const opener = createOpener({ identity, secret, workers: 'auto', clock, log })
   const maxAdhoc = ADHOC_CONNECTIONS
   const publisher = createPublisher({ own: relays, connect, clock, log, maxAdhoc })
-  const lists = createRelayLists({ fetchFrom: () => relays, clock, log, verify, trusted: urls })
+  const lists = createRelayLists({ ...common, connect, fetchFrom: () => relays, trusted: urls })
   const publishOwn = async (event: NostrEvent) => {
     await publisher.publish({ id: event.id, json: JSON.stringify(event) }, urls, OWN_PUBLISH_MS)
   }

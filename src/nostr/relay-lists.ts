@@ -47,6 +47,8 @@ export interface RelayListLookup {
 }
 
 const TIMEOUT_MS = 4_000
+/** For a key's own write relays: a reply waits, and there is a fallback. */
+const OUTBOX_MS = 1_500
 /** How long look-ups wait for others to share their REQ. */
 const GATHER_MS = 2
 /** Keys in one REQ: three events each stay below caps of 50, where a list cut off would pass for absent. */
@@ -102,7 +104,8 @@ export function createRelayLists(options: RelayListsOptions): RelayListLookup {
     const relays = urls.filter((url) => !asked.has(url)).map(connect)
     if (relays.length === 0) return
     outboxKeys += 1
-    const { events } = await fetchLists({ relays, authors: [pubkey], clock, timeoutMs })
+    const waitMs = Math.min(timeoutMs, OUTBOX_MS)
+    const { events } = await fetchLists({ relays, authors: [pubkey], clock, timeoutMs: waitMs })
     keep(entry, pubkey, events)
     await Promise.all(relays.map((relay) => relay.stop()))
     outboxKeys -= 1
