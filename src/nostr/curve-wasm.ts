@@ -1,5 +1,6 @@
 import * as tiny from 'tiny-secp256k1'
 import { CONVERSATION_KEYS } from '../limits.ts'
+import { schnorrSigner } from './bip340.ts'
 import { isBytes } from './curve-bytes.ts'
 import { freshBytes } from './random.ts'
 import type { Curve, Keypair } from './types.ts'
@@ -27,11 +28,12 @@ export function loadWasmCurve(): Curve {
 function keypair(secret: Uint8Array): Keypair {
   if (!isBytes(secret, 32) || !tiny.isPrivate(secret)) throw new Error('not a valid secret key')
   const own = Uint8Array.from(secret)
+  const { publicKey, sign } = schnorrSigner(own, (scalar) => tiny.pointFromScalar(scalar, true))
   return {
-    publicKey: tiny.xOnlyPointFromScalar(own),
+    publicKey,
     sign(message, auxRand = freshBytes(32)) {
       if (!isBytes(message, 32) || !isBytes(auxRand, 32)) throw new Error('not 32 bytes')
-      return tiny.signSchnorr(message, own, auxRand)
+      return sign(message, auxRand)
     },
     ecdhX(publicKey) {
       if (!isBytes(publicKey, 32)) throw new Error('not a public key of the curve')

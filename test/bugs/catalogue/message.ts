@@ -139,6 +139,14 @@ export const messageBugs: PlantedBug[] = [
     tests: ['test/journey/withdraw-races.test.ts › sent by two doors at once'],
   },
   {
+    name: 'nonce-that-knows-no-secret',
+    why: 'whoever reads two signatures computes the key that made them',
+    file: 'src/nostr/bip340.ts',
+    find: 'tagged(NONCE, t, publicKey, message)',
+    replace: 'tagged(NONCE, mask, publicKey)',
+    tests: ['test/unit/nostr/bip340.test.ts › byte for byte'],
+  },
+  {
     name: 'second-door-not-noted',
     why: 'a key that has come by two doors pays twice for what it sends by both',
     file: 'src/journey/accept.ts',
