@@ -289,8 +289,11 @@ async function writeBooks(
   { lease, replyLease }: AcceptOptions,
 ): Promise<void> {
   if (writes.length === 0) return
-  if (doors.size > 0) await noteDoors(tx, doors)
-  if (holds.length > 0) await post(tx, holds, new Set(holds.map(({ credit }) => credit)))
+  // Sent ahead and awaited below: the last statement runs on their heels.
+  const ahead = Promise.all([
+    doors.size > 0 ? noteDoors(tx, doors) : undefined,
+    post(tx, holds, new Set(holds.map(({ credit }) => credit))),
+  ])
   const given = writes.flatMap(({ job }) => (job && job.reservedSats > 0 ? [job] : []))
   const totals = {
     day: pool.day,
@@ -300,4 +303,5 @@ async function writeBooks(
     partial: given.filter((job) => job.serve === 'partial').length,
   }
   tx.endWith(writeGate(tx, writes, totals, { job: lease, reply: replyLease }))
+  await ahead
 }
