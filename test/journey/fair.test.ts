@@ -57,7 +57,7 @@ test('a customer with one withdrawal does not wait for the second of another', a
   const bot = await lab.bot()
   const [many, one] = [someKey(), someKey()]
   for (const customer of [many, one]) await lab.topUp(bot, customer, 3_000)
-  lab.play.node.behaviour = { kind: 'slow', ms: 150 }
+  lab.play.node.behaviour = { kind: 'slow', ms: 700 }
   const paid: string[] = []
   const { pay } = lab.play.node
   lab.play.node.pay = async (paymentHash, ...rest) => {
