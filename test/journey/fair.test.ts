@@ -52,26 +52,6 @@ test('what can still be looked at in time goes before all that has expired', asy
   expect(amounts(await takeDueLooks(db.sql, 1))).toEqual([51])
 })
 
-test('a customer with one withdrawal does not wait for the second of another', async () => {
-  await using lab = await botLab({ payWaitMs: 1_000 })
-  const bot = await lab.bot()
-  const [many, one] = [someKey(), someKey()]
-  for (const customer of [many, one]) await lab.topUp(bot, customer, 3_000)
-  lab.play.node.behaviour = { kind: 'slow', ms: 700 }
-  const paid: string[] = []
-  const { pay } = lab.play.node
-  lab.play.node.pay = async (paymentHash, ...rest) => {
-    paid.push(paymentHash)
-    return pay(paymentHash, ...rest)
-  }
-  const invoices = Array.from({ length: 3 }, () => lab.outside(300))
-  const last = lab.outside(300)
-  for (const { bolt11 } of invoices) await bot.dm(many, `/withdraw ${bolt11}`)
-  await bot.dm(one, `/withdraw ${last.bolt11}`)
-  await until('all have been paid', () => paid.length === 4)
-  expect(paid.indexOf(last.paymentHash)).toBeLessThanOrEqual(2)
-})
-
 test('due withdrawals are claimed in turn, one of each customer first', async () => {
   await using lab = await botLab()
   const bot = await lab.bot()
