@@ -115,7 +115,7 @@ function assertMoved(count: number, homes: readonly [account: string, sats: numb
 }
 
 /** What each account's balance changes by; Lightning, the asset, counts the other way round. */
-function movements(transfers: readonly Transfer[]): Map<string, number> {
+export function movements(transfers: readonly Transfer[]): Map<string, number> {
   const moved = new Map<string, number>()
   const add = (account: string, sats: number) => {
     const signed = account === 'lightning' ? -sats : sats

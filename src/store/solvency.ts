@@ -1,5 +1,5 @@
 import type { AnySql, Sql, Tx } from './database.ts'
-import { lockPool, type Transfer } from './ledger.ts'
+import { lockPool, movements, type Transfer } from './ledger.ts'
 import { lightningStopped, setConfig } from './pool.ts'
 
 /*
@@ -65,16 +65,14 @@ export async function addDust(tx: Tx, msat: number): Promise<void> {
  * post. Call it under the pool's lock.
  */
 export async function withOwnSats(tx: Tx, transfers: readonly Transfer[]): Promise<Transfer[]> {
+  const movedSats = movements(transfers).get('lightning') ?? 0
   const out = transfers.find(({ credit }) => credit === 'lightning')
-  if (out === undefined) return [...transfers]
+  if (movedSats >= 0 || out?.ref === undefined) return [...transfers]
   const [row] = await tx<{ balanceSats: number }[]>`
     select balance_sats from accounts where name = 'lightning'`.execute()
-  const signed = transfers.map(({ debit, credit, sats }) =>
-    debit === 'lightning' ? sats : credit === 'lightning' ? -sats : 0,
-  )
-  const lackSats = -signed.reduce((sum, sats) => sum + sats, row?.balanceSats ?? 0)
+  const lackSats = -((row?.balanceSats ?? 0) + movedSats)
   if (lackSats <= 0) return [...transfers]
-  const { ref = `job:${out.jobId}`, day } = out
+  const { ref, day } = out
   await lowerFloat(tx, lackSats, ref)
   const own = { kind: 'own_sats', debit: 'lightning', credit: 'operator', sats: lackSats } as const
   return [{ ...own, ref, day }, ...transfers]
