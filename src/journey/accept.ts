@@ -112,8 +112,16 @@ function openBooks(pool: PoolFacts, read: readonly GateRead[]): Books {
     if (!customers.has(facts.pubkey)) customers.set(facts.pubkey, facts)
   }
   const { openingSats } = pool
-  const nothing = { writes: [], taken: new Set<string>(), jobs: new Map(), holds: [] }
-  return { pool, openingSats, customers, doors: new Map(), ...nothing }
+  return {
+    pool,
+    openingSats,
+    customers,
+    writes: [],
+    taken: new Set(),
+    jobs: new Map(),
+    doors: new Map(),
+    holds: [],
+  }
 }
 
 function acceptOne(books: Books, request: PricedRequest, read: GateRead, gate: Gate): Accepted {

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
+import { ORDER } from './curve-bytes.ts'
 
-/** n of secp256k1. */
-const ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
+const N = BigInt(`0x${ORDER}`)
 
 /** What signing needs of the curve: a secret's point, compressed; null for no valid secret. */
 export type PointOf = (secret: Uint8Array) => Uint8Array | null
@@ -24,19 +24,19 @@ export function schnorrSigner(secret: Uint8Array, pointOf: PointOf) {
     sign(message: Uint8Array, auxRand: Uint8Array): Uint8Array {
       const mask = tagged(AUX, auxRand)
       const t = dBytes.map((byte, place) => byte ^ (mask[place] ?? 0))
-      const nonce = bytesOf(numberOf(tagged(NONCE, t, publicKey, message)) % ORDER)
+      const nonce = bytesOf(numberOf(tagged(NONCE, t, publicKey, message)) % N)
       const point = pointOf(nonce)
       if (point === null) throw new Error('the nonce is zero')
       const r = point.subarray(1)
-      const e = numberOf(tagged(CHALLENGE, r, publicKey, message)) % ORDER
-      return Buffer.concat([r, bytesOf((evenSecret(nonce, point) + e * d) % ORDER)])
+      const e = numberOf(tagged(CHALLENGE, r, publicKey, message)) % N
+      return Buffer.concat([r, bytesOf((evenSecret(nonce, point) + e * d) % N)])
     },
   }
 }
 
 /** The secret of the point with the even y. */
 const evenSecret = (secret: Uint8Array, point: Uint8Array): bigint =>
-  point[0] === 2 ? numberOf(secret) : ORDER - numberOf(secret)
+  point[0] === 2 ? numberOf(secret) : N - numberOf(secret)
 
 const numberOf = (bytes: Uint8Array): bigint => BigInt(`0x${Buffer.from(bytes).toString('hex')}`)
 const bytesOf = (value: bigint): Buffer => Buffer.from(value.toString(16).padStart(64, '0'), 'hex')

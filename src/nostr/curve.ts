@@ -1,3 +1,4 @@
+import { ORDER } from './curve-bytes.ts'
 import type { Curve } from './types.ts'
 
 export interface CurveTrial {
@@ -58,8 +59,6 @@ export async function chooseCurve(
 
 const bytes = (hex: string): Uint8Array => Buffer.from(hex, 'hex')
 const ZERO_32 = '00'.repeat(32)
-/** n, the order of the group: the first number that is no secret key. */
-const ORDER = 'fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141'
 
 /** Row 1 of the official BIP-340 vectors. */
 const SIGNED = {

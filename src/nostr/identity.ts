@@ -1,13 +1,13 @@
 import { inspect } from 'node:util'
 import { decode, npubEncode } from 'nostr-tools/nip19'
 import { CONVERSATION_KEYS } from '../limits.ts'
+import { ORDER } from './curve-bytes.ts'
 import { eventId, isHex32 } from './event.ts'
 import { conversationKey } from './nip44.ts'
 import { freshBytes } from './random.ts'
 import type { Curve, EventTemplate, Identity, Keypair, NostrEvent } from './types.ts'
 
-/** n of secp256k1: a secret key is a number from 1 to n - 1. */
-const ORDER = Buffer.from('fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141', 'hex')
+const TOO_LARGE = Buffer.from(ORDER, 'hex')
 const ZERO = Buffer.alloc(32)
 
 /**
@@ -117,5 +117,5 @@ function decodeQuietly(text: string): ReturnType<typeof decode> | undefined {
 
 function isSecret(secret: Uint8Array): boolean {
   if (secret.length !== 32) return false
-  return Buffer.compare(secret, ZERO) > 0 && Buffer.compare(secret, ORDER) < 0
+  return Buffer.compare(secret, ZERO) > 0 && Buffer.compare(secret, TOO_LARGE) < 0
 }
